@@ -1,0 +1,278 @@
+"""The shared vocabulary: what happened in a shop, as frozen values.
+
+`shopify_app` translates Shopify into these; `mlops.features.store` is the only place that keeps them. Ids are
+Shopify's numeric ids. Times are aware UTC. Money is `Decimal` in the currency named beside it. Customers are numbers:
+no name, e-mail, phone or address exists here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Source(StrEnum):
+    """By which way an event reached us."""
+
+    BACKFILL = "backfill"
+    WEBHOOK = "webhook"
+    RECONCILIATION = "reconciliation"
+
+
+class SlotName(StrEnum):
+    """A place that needs a predictor."""
+
+    PRODUCT_PAGE = "product_page"
+    CART = "cart"
+    HOME = "home"
+    FORECAST = "forecast"
+
+
+STOREFRONT_SLOTS = (SlotName.PRODUCT_PAGE, SlotName.CART, SlotName.HOME)
+
+
+class ServedBy(StrEnum):
+    """The tier that spoke, best first."""
+
+    ITEM_TO_ITEM = "item_to_item"
+    TRENDING = "trending"
+    NEWEST = "newest"
+    NONE = "none"
+
+
+class OutcomeKind(StrEnum):
+    CLICK = "click"
+    CART = "cart"
+    ORDER = "order"
+    REFUND = "refund"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """One line of an order.
+
+    Args:
+        current_quantity: units left after refunds, edits and removals.
+        unit_price: price per unit after line discounts, shop currency.
+        exposure: value of the line property `_ml_rec`, if any: buyers can forge it, so it is looked up, never trusted.
+    """
+
+    line_id: int
+    product_id: int | None
+    variant_id: int | None
+    sku: str
+    quantity: int
+    current_quantity: int
+    unit_price: Decimal
+    exposure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPlaced:
+    """An order as it stood at `version_at`; a newer version of the same order replaces it.
+
+    Args:
+        total: what the order came to when placed, shop currency.
+        refunded: total refunded so far, shop currency.
+        visitor: value of the cart attribute `_ml_visitor`, if any.
+    """
+
+    order_id: int
+    version_at: datetime
+    ordered_at: datetime
+    currency: str
+    total: Decimal
+    refunded: Decimal
+    lines: tuple[OrderLine, ...]
+    name: str = ""
+    customer_id: int | None = None
+    cancelled_at: datetime | None = None
+    test: bool = False
+    source_name: str = ""
+    presentment_currency: str = ""
+    visitor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderDeleted:
+    order_id: int
+    version_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RefundLine:
+    line_id: int
+    quantity: int
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class RefundMade:
+    """Money given back. `version_at` is the refund's creation: a refund never changes."""
+
+    refund_id: int
+    order_id: int
+    version_at: datetime
+    amount: Decimal
+    currency: str
+    lines: tuple[RefundLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VariantState:
+    """Args:
+    available: units on hand over all locations; None when stock is not tracked.
+    continue_selling: may be sold below zero stock.
+    """
+
+    variant_id: int
+    title: str
+    sku: str
+    price: Decimal
+    compare_at_price: Decimal | None
+    position: int
+    inventory_item_id: int | None
+    available: int | None
+    continue_selling: bool
+
+    @property
+    def sellable(self) -> bool:
+        return self.available is None or self.available > 0 or self.continue_selling
+
+
+@dataclass(frozen=True, slots=True)
+class ProductChanged:
+    """A product as it stood at `version_at`.
+
+    Args:
+        status: `active`, `draft`, `archived` or `unlisted`.
+        published_at: when it was published to the online store; None when it is not.
+    """
+
+    product_id: int
+    version_at: datetime
+    handle: str
+    title: str
+    product_type: str
+    vendor: str
+    status: str
+    tags: tuple[str, ...]
+    created_at: datetime
+    published_at: datetime | None
+    image_url: str | None
+    gift_card: bool
+    variants: tuple[VariantState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProductDeleted:
+    product_id: int
+    version_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionChanged:
+    """A collection; `product_ids` is None when the source (a webhook) does not tell the members."""
+
+    collection_id: int
+    version_at: datetime
+    handle: str
+    title: str
+    product_ids: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionDeleted:
+    collection_id: int
+    version_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerChanged:
+    customer_id: int
+    version_at: datetime
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerDeleted:
+    customer_id: int
+    version_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerMerged:
+    """Shopify joined two accounts: `deleted_id` lives on as `kept_id`."""
+
+    kept_id: int
+    deleted_id: int
+    version_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StockChanged:
+    """Absolute number of available units at one location."""
+
+    inventory_item_id: int
+    location_id: int
+    available: int | None
+    version_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ShopMarker:
+    """Something that may explain a later change: a theme published, scopes changed."""
+
+    kind: str
+    version_at: datetime
+    detail: str = ""
+
+
+Event = (
+    OrderPlaced
+    | OrderDeleted
+    | RefundMade
+    | ProductChanged
+    | ProductDeleted
+    | CollectionChanged
+    | CollectionDeleted
+    | CustomerChanged
+    | CustomerDeleted
+    | CustomerMerged
+    | StockChanged
+    | ShopMarker
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What was shown to whom, by which version.
+
+    Args:
+        exposure_id: opaque random id, 16 to 40 url-safe characters.
+        visitor: pseudonymous storefront id, or None without consent.
+        product_ids: shown products, in rank order.
+        version_id: primary key of the registered version; None when no version answered.
+    """
+
+    exposure_id: str
+    shop_id: int
+    at: datetime
+    slot: SlotName
+    served_by: ServedBy
+    product_ids: tuple[int, ...]
+    version_id: int | None = None
+    visitor: str | None = None
+    context_product_id: int | None = None
+    latency_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    exposure_id: str
+    shop_id: int
+    at: datetime
+    product_id: int
+    visitor: str | None = None

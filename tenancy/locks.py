@@ -1,0 +1,57 @@
+"""The only lock helper: Postgres advisory locks, transaction scoped, taken in sorted order.
+
+Take the lock before any row lock, and re-read what the decision needs after taking it. The kinds below are a permanent
+register: a number is never reused for another purpose.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from django.db import connection
+
+from tenancy.errors import Bug, Transient
+from tenancy.models import Shop
+
+
+class LockKind(IntEnum):
+    TOKEN = 1  # one refresher of a shop's access token
+    IMPORT = 2  # one step of a shop's import at a time
+    TRAINING = 3  # one training step of a shop at a time
+    SLOTS = 4  # one change of a shop's slots at a time
+    WEBHOOKS = 5  # one drain of a shop's webhook inbox at a time
+
+
+def lock(shop: Shop, *kinds: LockKind, wait_s: float = 3.0) -> None:
+    """Take the locks until the transaction ends.
+
+    Raises:
+        Bug: outside a transaction.
+        Transient: not granted within `wait_s` seconds.
+    """
+    from django.db.utils import OperationalError
+
+    if not connection.in_atomic_block:
+        raise Bug("an advisory lock is only held inside a transaction")
+    with connection.cursor() as cursor:
+        cursor.execute("select set_config('lock_timeout', %s, true)", [f"{int(wait_s * 1000)}ms"])
+        try:
+            for kind in sorted(kinds):
+                cursor.execute("select pg_advisory_xact_lock(%s, %s)", [int(kind), shop.pk])
+        except OperationalError as error:
+            raise Transient("another process is working on the same thing", code="busy", wait_s=1.0) from error
+        cursor.execute("select set_config('lock_timeout', '0', true)")
+
+
+def try_lock(shop: Shop, kind: LockKind) -> bool:
+    """Take the lock if it is free at once; True when taken, held until the transaction ends.
+
+    Raises:
+        Bug: outside a transaction.
+    """
+    if not connection.in_atomic_block:
+        raise Bug("an advisory lock is only held inside a transaction")
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_xact_lock(%s, %s)", [int(kind), shop.pk])
+        row = cursor.fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,84 @@
+"""Shops, their staff roles, and the audit log. Written only through this room."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+
+class ShopState(models.TextChoices):
+    INSTALLED = "installed"
+    NEEDS_REAUTH = "needs_reauth"  # the refresh token lapsed: a merchant must open the app
+    UNINSTALLED = "uninstalled"
+
+
+class Shop(models.Model):
+    """One Shopify shop. The permanent myshopify domain is its identity."""
+
+    domain = models.CharField(max_length=255, unique=True)
+    state = models.CharField(max_length=16, choices=ShopState.choices, default=ShopState.INSTALLED)
+    name = models.CharField(max_length=255, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
+    timezone = models.CharField(max_length=64, default="UTC")
+    scopes = models.TextField(blank=True, help_text="granted scopes, comma separated")
+    access_token_sealed = models.BinaryField(null=True)
+    access_token_expires_at = models.DateTimeField(null=True)
+    refresh_token_sealed = models.BinaryField(null=True)
+    refresh_token_expires_at = models.DateTimeField(null=True)
+    installed_at = models.DateTimeField()
+    uninstalled_at = models.DateTimeField(null=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.domain
+
+    def seal(self, secret: str) -> bytes:
+        return settings.KEYRING.seal(secret.encode(), context=f"shop:{self.domain}")
+
+    def unseal(self, sealed: bytes) -> str:
+        return settings.KEYRING.open(bytes(sealed), context=f"shop:{self.domain}").decode()
+
+
+class Role(models.TextChoices):
+    """What a staff member may do; each role may do all that the one before it may."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    OWNER = "owner"
+
+    def includes(self, other: Role) -> bool:
+        order = [Role.VIEWER, Role.OPERATOR, Role.OWNER]
+        return order.index(self) >= order.index(other)
+
+
+class StaffMember(models.Model):
+    """A Shopify staff account that opened the app: its number and role, no name and no e-mail."""
+
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="staff")
+    user_id = models.BigIntegerField(help_text="Shopify's staff user id, claim `sub`")
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
+    first_seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["shop", "user_id"], name="one_role_per_staff_member")]
+
+    def __str__(self) -> str:
+        return f"staff {self.user_id} ({self.role})"
+
+
+class AuditEntry(models.Model):
+    """One change that a merchant may ask about: who did what, when and why. Never updated."""
+
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="audit")
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=64, help_text="`staff:<id>`, `system:<task>` or `flow`")
+    action = models.CharField(max_length=64)
+    reason = models.TextField(blank=True)
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        # Serves the audit page: newest first within a shop.
+        indexes = [models.Index(fields=["shop", "-id"], name="audit_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.actor} {self.action}"
