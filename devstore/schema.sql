@@ -69,7 +69,7 @@ CREATE TABLE orders (
     cart_token TEXT,
     checkout_token TEXT,
     subtotal TEXT NOT NULL,                           -- lines after discounts
-    total TEXT NOT NULL,                              -- subtotal + shipping + tax
+    total TEXT NOT NULL,                              -- subtotal + shipping; prices include total_tax
     total_discounts TEXT NOT NULL DEFAULT '0.00',
     total_refunded TEXT NOT NULL DEFAULT '0.00',
     total_shipping TEXT NOT NULL DEFAULT '0.00',

@@ -165,7 +165,9 @@ class Store:
         connection.executescript((_HERE / "indexes.sql").read_text())
         with self.transaction() as tx:
             for name in ID_BASE:
-                table, column = ("variants", "inventory_item_id") if name == "inventory_items" else (name, "id")
+                table, column = (
+                    ("variants", "inventory_item_id") if name == "inventory_items" else (name, "id")
+                )
                 tx.execute(
                     f"UPDATE sequences SET last_id = max(last_id, coalesce((SELECT max({column}) FROM {table}), 0))"
                     " WHERE name = ?",

@@ -59,7 +59,8 @@ def test_ids_are_unique_under_threads_and_after_deletion(tmp_path: Path) -> None
             with store.transaction() as tx:
                 fresh = store.next_id(tx, "customers")
                 tx.execute(
-                    "INSERT INTO customers (id, created_at, updated_at) VALUES (?, '2026-01-01T00:00:00Z', '')", (fresh,)
+                    "INSERT INTO customers (id, created_at, updated_at) VALUES (?, '2026-01-01T00:00:00Z', '')",
+                    (fresh,),
                 )
                 tx.execute("DELETE FROM customers WHERE id = ?", (fresh,))
             seen.append(fresh)
@@ -84,12 +85,20 @@ def test_two_shops_have_different_ids(tmp_path: Path) -> None:
 def test_shops_are_listed_oldest_first_and_can_be_replaced(tmp_path: Path) -> None:
     make_store(tmp_path, "zebra.myshopify.com").close()
     make_store(tmp_path).close()
-    assert [path.name for path in shop_paths(tmp_path)] == ["zebra.myshopify.com.sqlite3", f"{DOMAIN}.sqlite3"]
+    assert [path.name for path in shop_paths(tmp_path)] == [
+        "zebra.myshopify.com.sqlite3",
+        f"{DOMAIN}.sqlite3",
+    ]
     building = Store.create(
         tmp_path / "x.building",
         domain=DOMAIN,
         facts=shop_values(
-            domain=DOMAIN, name="New", currency="EUR", iana_timezone="UTC", country="DE", created_at="2026-02-02T00:00:00Z"
+            domain=DOMAIN,
+            name="New",
+            currency="EUR",
+            iana_timezone="UTC",
+            country="DE",
+            created_at="2026-02-02T00:00:00Z",
         ),
     )
     put_in_place(building, shop_path(tmp_path, DOMAIN))
@@ -97,7 +106,9 @@ def test_shops_are_listed_oldest_first_and_can_be_replaced(tmp_path: Path) -> No
     assert not list(tmp_path.glob("*building*"))
 
 
-@pytest.mark.parametrize("name", ["../etc.myshopify.com", "a.myshopify.com.evil.example", "A.myshopify.com", "", "x"])
+@pytest.mark.parametrize(
+    "name", ["../etc.myshopify.com", "a.myshopify.com.evil.example", "A.myshopify.com", "", "x"]
+)
 def test_other_names_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadDomainError):
         shop_path(tmp_path, name)
