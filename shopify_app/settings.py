@@ -94,7 +94,7 @@ INSTALLED_APPS = [
     "shopify_app.webhooks",
     "shopify_app.sync",
     "shopify_app.admin_api",
-    "shopify_app.local",
+    "shopify_app",
 ]
 MIDDLEWARE = [
     "shopify_app.middleware.RequestId",

@@ -1,0 +1,73 @@
+# Everything a person runs. `make setup` is called by the other targets and is safe to repeat.
+PYTHON ?= python3
+BIN := .venv/bin
+VAR := $(or $(SHELFWISE_VAR),var)
+export PYTHONDONTWRITEBYTECODE ?=
+export npm_config_update_notifier := false
+
+.PHONY: help setup demo test run stop lint types openapi bench-serving clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
+
+setup: .venv/.installed node_modules/.installed .cache/shopify/.installed .cache/chromium/.installed frontend/dist/.built ## Install everything; start nothing
+
+demo: setup ## Run the whole product on a local Shopify: make demo [STORE=folder] [ARGS=--once]
+	@$(BIN)/python -m shopify_app.local.demo $(if $(STORE),--store "$(STORE)") $(ARGS)
+
+run: setup ## Run the app alone against the Shopify of your environment
+	@$(BIN)/python -m shopify_app.local.run $(ARGS)
+
+test: setup ## Run all tests, browser tests included
+	@npx --no-install tsc -p frontend --noEmit
+	@npx --no-install vitest run --root frontend
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## Formatting, types and import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy .
+	@npx --no-install tsc -p frontend --noEmit
+
+types: setup openapi ## Regenerate openapi.json and the front end's types
+	@npm run --silent types
+
+openapi: .venv/.installed
+	@SHELFWISE_LOCAL=1 $(BIN)/python manage.py spectacular --format openapi-json --file openapi.json
+
+bench-serving: setup ## Requests per second and latency of the storefront path, beside a constant view
+	@SHELFWISE_LOCAL=1 $(BIN)/python manage.py bench_serving $(ARGS)
+
+stop: ## Stop the private Postgres and Valkey
+	@test ! -x $(BIN)/python || $(BIN)/python -m tenancy.embedded stop
+
+clean: stop ## Remove everything that setup and the demo made
+	rm -rf .venv node_modules frontend/dist .cache var
+
+.venv/.installed: requirements-dev.lock
+	@echo "· Python packages into .venv"
+	@$(PYTHON) -c 'import sys; sys.exit("Shelfwise needs Python 3.11 or newer; set PYTHON=…" if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+node_modules/.installed: package-lock.json package.json
+	@echo "· Node packages into node_modules"
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+.cache/shopify/.installed: .venv/.installed
+	@echo "· Shopify's published Admin schema"
+	@$(BIN)/python -m devstore.fetch_schema
+	@mkdir -p $(@D) && touch $@
+
+.cache/chromium/.installed: node_modules/.installed tests/browser/unpack.mjs
+	@echo "· A browser for the tests"
+	@node tests/browser/unpack.mjs
+	@touch $@
+
+frontend/dist/.built: node_modules/.installed $(shell find frontend -type f -not -path 'frontend/dist/*' 2>/dev/null)
+	@echo "· The admin"
+	@npx --no-install vite build frontend --logLevel error
+	@touch $@

@@ -1,0 +1,12 @@
+"""The whole URL map. Each room names its own paths; the last line is the embedded page for every client-side route."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("webhooks/", include("shopify_app.webhooks.urls")),
+    path("proxy/", include("storefront_proxy.urls")),
+    path("api/", include("shopify_app.admin_api.urls")),
+    path("", include("shopify_app.home.urls")),
+]
