@@ -20,6 +20,8 @@ class LockKind(IntEnum):
     TRAINING = 3  # one training step of a shop at a time
     SLOTS = 4  # one change of a shop's slots at a time
     WEBHOOKS = 5  # one drain of a shop's webhook inbox at a time
+    EVENTS = 6  # one writer of a shop's events, exposures and outcomes at a time
+    ONLINE = 7  # one writer of a shop's Redis copy at a time
 
 
 def lock(shop: Shop, *kinds: LockKind, wait_s: float = 3.0) -> None:
