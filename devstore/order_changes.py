@@ -186,7 +186,11 @@ def edit_order(store: Store, order_id: int, quantities: Mapping[int, int], *, no
                 order_id,
             ),
         )
-        told = [Change("orders/edited", "order", order_id), Change("orders/updated", "order", order_id)]
+        removals = [{"id": line["id"], "delta": delta} for line, delta in removed]
+        edited = Change(
+            "orders/edited", "order", order_id, {"removals": removals, "at": later(now, order["updated_at"])}
+        )
+        told = [edited, Change("orders/updated", "order", order_id)]
         return told + move_stock(tx, _stock_of(removed), now)
 
 
