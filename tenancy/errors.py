@@ -26,7 +26,9 @@ class ShelfwiseError(Exception):
     code = "internal_error"
     http_status = 500
 
-    def __init__(self, message: str, *, code: str | None = None, next_step: str = "", field: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, next_step: str = "", field: str | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code or type(self).code
@@ -63,7 +65,9 @@ class Transient(ShelfwiseError):
     code = "try_again"
     http_status = 503
 
-    def __init__(self, message: str, *, code: str | None = None, next_step: str = "", wait_s: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, next_step: str = "", wait_s: float | None = None
+    ) -> None:
         super().__init__(message, code=code, next_step=next_step)
         self.wait_s = wait_s
 

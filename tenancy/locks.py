@@ -41,7 +41,9 @@ def lock(shop: Shop, *kinds: LockKind, wait_s: float = 3.0) -> None:
             for kind in sorted(kinds):
                 cursor.execute("select pg_advisory_xact_lock(%s, %s)", [int(kind), shop.pk])
         except OperationalError as error:
-            raise Transient("another process is working on the same thing", code="busy", wait_s=1.0) from error
+            raise Transient(
+                "another process is working on the same thing", code="busy", wait_s=1.0
+            ) from error
         cursor.execute("select set_config('lock_timeout', '0', true)")
 
 

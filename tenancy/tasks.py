@@ -44,7 +44,9 @@ class ShopTask(Task):  # type: ignore[type-arg]
                 return self.run(shop, *args, **kwargs)
         except Transient as error:
             outcome = f"transient:{error.code}"
-            wait_s = error.wait_s if error.wait_s is not None else min(300.0, 2.0 ** (self.request.retries or 0))
+            wait_s = (
+                error.wait_s if error.wait_s is not None else min(300.0, 2.0 ** (self.request.retries or 0))
+            )
             raise self.retry(countdown=wait_s, exc=error) from error
         except UserFixable as error:
             # The service has recorded it where the merchant sees it; repeating would not help.

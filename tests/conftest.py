@@ -1,0 +1,67 @@
+"""Fixtures of every room: named shops, a fixed time, clean keys."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from tenancy import redis as shared_redis
+from tenancy.models import Shop, ShopState
+
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def now() -> datetime:
+    return NOON
+
+
+@pytest.fixture(autouse=True)
+def _clean_keys() -> Iterator[None]:
+    """Each test begins and ends without keys of the test prefix."""
+    _forget_keys()
+    yield
+    _forget_keys()
+
+
+def _forget_keys() -> None:
+    client = shared_redis.client()
+    for key in client.scan_iter(match=f"{settings.REDIS_PREFIX}:*", count=1000):
+        client.delete(key)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_artefacts() -> Iterator[None]:
+    folder = Path(settings.ARTEFACT_DIR)
+    shutil.rmtree(folder, ignore_errors=True)
+    yield
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def shop(db: None) -> Shop:
+    """Birch and Co: installed, in pounds, London time."""
+    return _shop("birch-and-co.myshopify.com", "Birch and Co")
+
+
+@pytest.fixture
+def other_shop(db: None) -> Shop:
+    """Stranger: another installed shop, whose rows must never be seen by the first."""
+    return _shop("stranger.myshopify.com", "Stranger")
+
+
+def _shop(domain: str, name: str) -> Shop:
+    return Shop.objects.create(
+        domain=domain,
+        name=name,
+        state=ShopState.INSTALLED,
+        currency="GBP",
+        timezone="Europe/London",
+        scopes="read_customers,read_inventory,read_orders,read_products,read_themes,write_app_proxy",
+        installed_at=NOON,
+    )
