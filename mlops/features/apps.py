@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class FeaturesConfig(AppConfig):
+    name = "mlops.features"
+    label = "features"
+    default_auto_field = "django.db.models.BigAutoField"

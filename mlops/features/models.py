@@ -1,0 +1,240 @@
+"""The event log, the shop's present state as told by it, and what was shown and what came of it.
+
+`EventRecord` is append-only. The tables of present state (products, orders ...) can be rebuilt from it: each row carries
+the `version_at` of the event it shows, and a row with `deleted_at` is a tombstone, so that an older version that arrives
+late does not bring the dead back. All of them are written by `mlops.features.store` alone, set by set, in SQL.
+
+Ids are Shopify's. Money is in the shop's currency. No table here has a column for a person's name or address.
+"""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from mlops.features.events import OutcomeKind, ServedBy, SlotName, Source
+from tenancy.scope import ShopOwned
+
+
+def _choices(kind: type[Source] | type[SlotName] | type[ServedBy] | type[OutcomeKind]) -> list[tuple[str, str]]:
+    return [(each.value, each.value.replace("_", " ")) for each in kind]
+
+
+class EventRecord(ShopOwned):
+    """One immutable fact, as it reached us."""
+
+    id = models.BigAutoField(primary_key=True)
+    kind = models.CharField(max_length=24)
+    subject_id = models.BigIntegerField()
+    version_at = models.DateTimeField(help_text="version time of the subject, from the shop")
+    occurred_at = models.DateTimeField(help_text="when it happened in the shop: what learning goes by")
+    known_at = models.DateTimeField(help_text="when we learnt of it: as-of reads never look past this")
+    source = models.CharField(max_length=16, choices=_choices(Source))
+    key = models.CharField(max_length=96, help_text="kind, subject, version and digest of the content")
+    payload = models.JSONField()
+
+    class Meta:
+        db_table = "features_event"
+        # The unique key makes a repeated delivery harmless.
+        constraints = [models.UniqueConstraint(fields=["shop", "key"], name="event_once")]
+
+
+class Product(ShopOwned):
+    pk = models.CompositePrimaryKey("shop_id", "product_id")
+    product_id = models.BigIntegerField()
+    version_at = models.DateTimeField()
+    handle = models.CharField(max_length=255)
+    title = models.TextField()
+    product_type = models.TextField(blank=True)
+    vendor = models.TextField(blank=True)
+    status = models.CharField(max_length=16)
+    tags = ArrayField(models.TextField(), default=list)
+    created_at = models.DateTimeField()
+    published_at = models.DateTimeField(null=True)
+    image_url = models.TextField(null=True)
+    gift_card = models.BooleanField(default=False)
+    deleted_at = models.DateTimeField(null=True)
+
+
+class Variant(ShopOwned):
+    pk = models.CompositePrimaryKey("shop_id", "variant_id")
+    variant_id = models.BigIntegerField()
+    product_id = models.BigIntegerField()
+    title = models.TextField()
+    sku = models.TextField(blank=True)
+    price = models.DecimalField(max_digits=18, decimal_places=4)
+    compare_at_price = models.DecimalField(max_digits=18, decimal_places=4, null=True)
+    position = models.IntegerField()
+    inventory_item_id = models.BigIntegerField(null=True)
+    available = models.IntegerField(null=True, help_text="as the product event told; null: stock is not tracked")
+    continue_selling = models.BooleanField()
+
+    class Meta:
+        indexes = [
+            # Serves the card of one product and the replacement of its variants.
+            models.Index(fields=["shop", "product_id"], name="variant_of_product"),
+            # Serves a stock event, which names the inventory item only.
+            models.Index(fields=["shop", "inventory_item_id"], name="variant_of_item"),
+        ]
+
+
+class StockLevel(ShopOwned):
+    pk = models.CompositePrimaryKey("shop_id", "inventory_item_id", "location_id")
+    inventory_item_id = models.BigIntegerField()
+    location_id = models.BigIntegerField()
+    available = models.IntegerField(null=True, help_text="null: not stocked at this location")
+    version_at = models.DateTimeField()
+
+
+class Collection(ShopOwned):
+    pk = models.CompositePrimaryKey("shop_id", "collection_id")
+    collection_id = models.BigIntegerField()
+    version_at = models.DateTimeField()
+    handle = models.CharField(max_length=255)
+    title = models.TextField()
+    product_ids = ArrayField(models.BigIntegerField(), null=True, help_text="null: members not yet told")
+    deleted_at = models.DateTimeField(null=True)
+
+
+class Customer(ShopOwned):
+    """A number and a date; nothing about the person."""
+
+    pk = models.CompositePrimaryKey("shop_id", "customer_id")
+    customer_id = models.BigIntegerField()
+    version_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    merged_into = models.BigIntegerField(null=True)
+    deleted_at = models.DateTimeField(null=True)
+
+
+class Order(ShopOwned):
+    pk = models.CompositePrimaryKey("shop_id", "order_id")
+    order_id = models.BigIntegerField()
+    version_at = models.DateTimeField()
+    ordered_at = models.DateTimeField()
+    name = models.CharField(max_length=64, blank=True)
+    customer_id = models.BigIntegerField(null=True)
+    currency = models.CharField(max_length=3)
+    presentment_currency = models.CharField(max_length=3, blank=True)
+    total = models.DecimalField(max_digits=18, decimal_places=4)
+    refunded = models.DecimalField(max_digits=18, decimal_places=4)
+    cancelled_at = models.DateTimeField(null=True)
+    test = models.BooleanField(default=False)
+    source_name = models.CharField(max_length=64, blank=True)
+    visitor = models.CharField(max_length=64, null=True)
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            # Serves snapshots and daily figures: a shop's orders of a period.
+            models.Index(fields=["shop", "ordered_at"], name="order_period"),
+            # Serves a click that arrives after the order of its visitor.
+            models.Index(fields=["shop", "visitor"], name="order_visitor", condition=models.Q(visitor__isnull=False)),
+            # Serves the merging and erasure of a customer.
+            models.Index(
+                fields=["shop", "customer_id"], name="order_customer", condition=models.Q(customer_id__isnull=False)
+            ),
+        ]
+
+
+class OrderLine(ShopOwned):
+    pk = models.CompositePrimaryKey("shop_id", "order_id", "line_id")
+    order_id = models.BigIntegerField()
+    line_id = models.BigIntegerField()
+    product_id = models.BigIntegerField(null=True)
+    variant_id = models.BigIntegerField(null=True)
+    sku = models.TextField(blank=True)
+    quantity = models.IntegerField()
+    current_quantity = models.IntegerField()
+    unit_price = models.DecimalField(max_digits=18, decimal_places=4)
+    exposure = models.CharField(max_length=40, null=True, help_text="as the buyer's browser sent it: not trusted")
+
+    class Meta:
+        indexes = [
+            # Serves an exposure that arrives after the order that names it.
+            models.Index(fields=["shop", "exposure"], name="line_exposure", condition=models.Q(exposure__isnull=False)),
+        ]
+
+
+class Refund(ShopOwned):
+    pk = models.CompositePrimaryKey("shop_id", "refund_id")
+    refund_id = models.BigIntegerField()
+    order_id = models.BigIntegerField()
+    version_at = models.DateTimeField()
+    amount = models.DecimalField(max_digits=18, decimal_places=4)
+    currency = models.CharField(max_length=3)
+
+    class Meta:
+        # Serves the attribution of one order.
+        indexes = [models.Index(fields=["shop", "order_id"], name="refund_of_order")]
+
+
+class RefundLine(ShopOwned):
+    pk = models.CompositePrimaryKey("shop_id", "refund_id", "line_id")
+    refund_id = models.BigIntegerField()
+    line_id = models.BigIntegerField()
+    quantity = models.IntegerField()
+    amount = models.DecimalField(max_digits=18, decimal_places=4)
+
+
+class Exposure(ShopOwned):
+    """What one answer showed; written once, in batches, after the answer."""
+
+    pk = models.CompositePrimaryKey("shop_id", "exposure_id")
+    exposure_id = models.CharField(max_length=40)
+    at = models.DateTimeField()
+    slot = models.CharField(max_length=16, choices=_choices(SlotName))
+    served_by = models.CharField(max_length=16, choices=_choices(ServedBy))
+    version_id = models.BigIntegerField(null=True)
+    visitor = models.CharField(max_length=64, null=True)
+    context_product_id = models.BigIntegerField(null=True)
+    product_ids = ArrayField(models.BigIntegerField(), help_text="in rank order")
+    latency_us = models.IntegerField(default=0)
+
+    class Meta:
+        # Serves the daily figures and retention.
+        indexes = [models.Index(fields=["shop", "at"], name="exposure_period")]
+
+
+class Outcome(ShopOwned):
+    """What came of an exposure. Orders count positive, refunds and cancellations negative; `key` is once per shop."""
+
+    id = models.BigAutoField(primary_key=True)
+    kind = models.CharField(max_length=8, choices=_choices(OutcomeKind))
+    key = models.CharField(max_length=96)
+    exposure_id = models.CharField(max_length=40)
+    at = models.DateTimeField()
+    product_id = models.BigIntegerField()
+    visitor = models.CharField(max_length=64, null=True)
+    order_id = models.BigIntegerField(null=True)
+    line_id = models.BigIntegerField(null=True)
+    quantity = models.IntegerField(default=0)
+    amount = models.DecimalField(max_digits=18, decimal_places=4, default=0, help_text="shop currency, signed")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["shop", "key"], name="outcome_once")]
+        indexes = [
+            # Serves the daily figures.
+            models.Index(fields=["shop", "at"], name="outcome_period"),
+            # Serves the renewed attribution of one order.
+            models.Index(fields=["shop", "order_id"], name="outcome_order", condition=models.Q(order_id__isnull=False)),
+            # Serves the clicks of one visitor before an order.
+            models.Index(fields=["shop", "visitor", "at"], name="outcome_click", condition=models.Q(kind="click")),
+        ]
+
+
+class Snapshot(ShopOwned):
+    """A frozen training frame: what a version learnt from, named by the hash of its content."""
+
+    id = models.BigAutoField(primary_key=True)
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the Parquet file")
+    taken_at = models.DateTimeField()
+    since = models.DateTimeField(null=True, help_text="first order in it; null when there is none")
+    until = models.DateTimeField(help_text="orders before this moment are in it")
+    orders = models.IntegerField()
+    lines = models.IntegerField()
+    customers = models.IntegerField()
+    products = models.IntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["shop", "digest", "until"], name="snapshot_once")]
