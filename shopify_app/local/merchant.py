@@ -45,7 +45,9 @@ class Merchant:
         return self._get(f"{self.devstore_url}/_devstore/{path}")
 
     def _bearer(self) -> dict[str, str]:
-        token = self._get(f"{self.devstore_url}/_devstore/shops/{self.shop}/session-token", staff=self.staff)["token"]
+        token = self._get(f"{self.devstore_url}/_devstore/shops/{self.shop}/session-token", staff=self.staff)[
+            "token"
+        ]
         return {"Authorization": f"Bearer {token}"}
 
     def _get(self, url: str, **query: Any) -> Json:
@@ -54,5 +56,7 @@ class Merchant:
     @staticmethod
     def _checked(answer: httpx.Response) -> Json:
         if not answer.is_success:
-            raise AnsweredBadly(f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text[:300]}")
+            raise AnsweredBadly(
+                f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text[:300]}"
+            )
         return cast(Json, answer.json()) if answer.content else {}

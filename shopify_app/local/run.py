@@ -26,7 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
         supervisor = Supervisor(stack.folder, say=lambda line: print(line, file=sys.stderr))
         try:
             stack.start_app(supervisor, web_workers=given.workers)
-            print(f"Shelfwise answers at {stack.app_url}; logs are in {stack.folder / 'log'}. Ctrl-C stops it.")
+            print(
+                f"Shelfwise answers at {stack.app_url}; logs are in {stack.folder / 'log'}. Ctrl-C stops it."
+            )
             ended.wait()
         finally:
             supervisor.stop()

@@ -82,7 +82,12 @@ class Stack:
         """
         command = [sys.executable, str(ROOT / "manage.py"), *arguments]
         done = subprocess.run(
-            command, env={**os.environ, **self.environment()}, capture_output=True, text=True, cwd=ROOT, check=False
+            command,
+            env={**os.environ, **self.environment()},
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=False,
         )
         if done.returncode:
             raise DidNotStart(f"manage.py {arguments[0]} failed:\n{done.stderr.strip()[-1500:]}")
@@ -107,7 +112,16 @@ class Stack:
         """Web server, two workers (quick and long work apart) and the clock that ticks them."""
         environment = {**self.environment(), "PYTHONPATH": str(ROOT)}
         celery = [sys.executable, "-m", "celery", "--app", "shopify_app.celery:app"]
-        worker = [*celery, "worker", "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--concurrency", "1"]
+        worker = [
+            *celery,
+            "worker",
+            "--loglevel",
+            "WARNING",
+            "--without-gossip",
+            "--without-mingle",
+            "--concurrency",
+            "1",
+        ]
         supervisor.start(
             Process(
                 "web",
@@ -119,9 +133,23 @@ class Stack:
                 environment,
             )
         )  # fmt: skip
-        supervisor.start(Process("worker-quick", [*worker, "--hostname", "quick@%h", "--queues", "webhooks,logs"], environment))
-        supervisor.start(Process("worker-long", [*worker, "--hostname", "long@%h", "--queues", "sync,train"], environment))
-        beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile=", "--schedule", str(self.folder / "celerybeat-schedule")]
+        supervisor.start(
+            Process(
+                "worker-quick", [*worker, "--hostname", "quick@%h", "--queues", "webhooks,logs"], environment
+            )
+        )
+        supervisor.start(
+            Process("worker-long", [*worker, "--hostname", "long@%h", "--queues", "sync,train"], environment)
+        )
+        beat = [
+            *celery,
+            "beat",
+            "--loglevel",
+            "WARNING",
+            "--pidfile=",
+            "--schedule",
+            str(self.folder / "celerybeat-schedule"),
+        ]
         supervisor.start(Process("beat", beat, environment))
         wait_for(f"{self.app_url}/healthz", log=supervisor.log_of("web"))
 

@@ -1,0 +1,54 @@
+"""What the demo says on the terminal: numbered steps, one progress line that renews itself, a summary."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Terminal:
+    """Writes to stderr; a progress line is rewritten in place on a terminal and printed every 5 s elsewhere."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._last = 0.0
+        self._open_line = False
+        self._steps = 0
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        self._steps += 1
+        self._write(f"{self._steps:>2}. {title}")
+        started = time.monotonic()
+        yield
+        self._write(f"    done in {time.monotonic() - started:.1f} s")
+
+    def progress(self, line: str) -> None:
+        if self._live:
+            sys.stderr.write(f"\r\033[K    {line}")
+            sys.stderr.flush()
+            self._open_line = True
+        elif time.monotonic() - self._last > 5:
+            self._last = time.monotonic()
+            self._write(f"    {line}")
+
+    def note(self, line: str) -> None:
+        self._write(f"    {line}")
+
+    def summary(self, facts: dict[str, Any]) -> None:
+        where = facts["addresses"]
+        self._write("")
+        self._write(f"  Admin       {where['admin']}")
+        self._write(f"  Storefront  {where['storefront']}")
+        self._write("  The same facts for scripts: demo.json in the var folder")
+        self._write("")
+
+    def _write(self, line: str) -> None:
+        if self._open_line:
+            sys.stderr.write("\n")
+            self._open_line = False
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
