@@ -49,10 +49,26 @@ def make() -> Celery:
         },
         beat_schedule_filename=str(settings.VAR_DIR / "celerybeat-schedule"),
         beat_schedule={
-            "webhooks.drain_all": {"task": "webhooks.drain_all", "schedule": 5.0, "options": {"queue": "webhooks", "expires": 5}},
-            "sync.tick_all": {"task": "sync.tick_all", "schedule": 2.0, "options": {"queue": "sync", "expires": 2}},
-            "training.tick_all": {"task": "training.tick_all", "schedule": 5.0, "options": {"queue": "train", "expires": 5}},
-            "exposures.flush": {"task": "exposures.flush", "schedule": 1.0, "options": {"queue": "logs", "expires": 1}},
+            "webhooks.drain_all": {
+                "task": "webhooks.drain_all",
+                "schedule": 5.0,
+                "options": {"queue": "webhooks", "expires": 5},
+            },
+            "sync.tick_all": {
+                "task": "sync.tick_all",
+                "schedule": 2.0,
+                "options": {"queue": "sync", "expires": 2},
+            },
+            "training.tick_all": {
+                "task": "training.tick_all",
+                "schedule": 5.0,
+                "options": {"queue": "train", "expires": 5},
+            },
+            "exposures.flush": {
+                "task": "exposures.flush",
+                "schedule": 1.0,
+                "options": {"queue": "logs", "expires": 1},
+            },
         },
     )
     celery.autodiscover_tasks()

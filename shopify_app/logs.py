@@ -6,7 +6,12 @@ import json
 import logging
 import re
 
-_STANDARD = set(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName", "data"}
+_STANDARD = set(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {
+    "message",
+    "asctime",
+    "taskName",
+    "data",
+}
 _SECRET = re.compile(r"shp(?:at|ca|pa|ss|rt)_[0-9a-zA-Z]+|eyJ[\w-]+\.[\w-]+\.[\w-]+")
 
 

@@ -31,7 +31,9 @@ SHOPIFY_API_SECRET_PREVIOUS = environment.text("SHOPIFY_API_SECRET_PREVIOUS", ""
 SHOPIFY_SECRETS: tuple[str, ...] = tuple(s for s in (SHOPIFY_API_SECRET, SHOPIFY_API_SECRET_PREVIOUS) if s)
 SHOPIFY_SHOP_ORIGIN = environment.origin("SHOPIFY_SHOP_ORIGIN", "https://{shop}")
 SHOPIFY_CDN_ORIGIN = environment.origin("SHOPIFY_CDN_ORIGIN", "https://cdn.shopify.com/shopifycloud")
-SHOPIFY_FRAME_ANCESTORS = environment.text("SHOPIFY_FRAME_ANCESTORS", "https://{shop} https://admin.shopify.com")
+SHOPIFY_FRAME_ANCESTORS = environment.text(
+    "SHOPIFY_FRAME_ANCESTORS", "https://{shop} https://admin.shopify.com"
+)
 APP_URL = environment.origin("APP_URL", "http://127.0.0.1:8000" if LOCAL else None)
 APP_TOML = BASE_DIR / "shopify.app.toml"
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.utils import timezone
 
-from mlops.training import run as training
 from shopify_app.sync.signals import history_imported
 from tenancy.models import Shop
 
@@ -17,4 +16,6 @@ def connect() -> None:
 
 
 def _train_the_first_model(sender: Any, *, shop: Shop, **_: Any) -> None:
+    from mlops.training import run as training
+
     training.request(shop, reason="history imported", actor="system:import", now=timezone.now())
