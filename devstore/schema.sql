@@ -126,3 +126,8 @@ CREATE TABLE staff (
     id INTEGER PRIMARY KEY, first_name TEXT NOT NULL, last_name TEXT NOT NULL, email TEXT NOT NULL,
     account_owner INTEGER NOT NULL DEFAULT 0, locale TEXT NOT NULL DEFAULT 'en'
 ) STRICT;
+-- Known truth of a generated shop, for tests and benchmarks; the Admin API never shows it. The rest is in shop.truth.
+CREATE TABLE true_tastes (
+    customer_id INTEGER PRIMARY KEY, style TEXT NOT NULL,
+    departments TEXT NOT NULL                         -- JSON: percent of each department in shop.truth's order
+) STRICT;
