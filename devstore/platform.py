@@ -14,7 +14,6 @@ from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import httpx
 from starlette.requests import Request
@@ -31,7 +30,7 @@ from devstore.shelf import Shelf, Staff, UnknownShopError, domain_of_host, staff
 from devstore.stats import ApiStats
 from devstore.store import PLATFORM_FILE, Store
 from devstore.subscriptions import ShopSubscriptions
-from devstore.tokens import Access, TokenBook, hmac_hex, mint_session_token, staff_session_id
+from devstore.tokens import Access, TokenBook, hmac_hex, mint_session_token, query_message, staff_session_id
 from devstore.topics import COMPLIANCE_TOPICS, TOPIC_SCOPES, expand_scopes
 
 ALWAYS_SENT = COMPLIANCE_TOPICS | {"app/uninstalled"}
@@ -166,7 +165,7 @@ class Platform:
             "shop": domain,
             "timestamp": str(int(time.time())),
         }
-        message = urlencode(sorted(parameters.items()), quote_via=quote)
+        message = query_message(parameters)
         signed = f"hmac={hmac_hex(self.app.client_secret, message.encode())}&{message}"
         url = f"{self.app.application_url}{path}?{query + '&' if query else ''}{signed}"
         return EmbeddedRequest(url, token)
@@ -188,11 +187,15 @@ class Platform:
         return known if known and known.scopes == self.app.scopes else self.install(domain)
 
     def install(self, domain: str) -> Install:
-        """Grant the configuration's scopes and call off a waiting shop/redact. Raises UnknownShopError."""
+        """Grant the configuration's scopes. Raises UnknownShopError."""
+        return self.grant(domain, self.app.scopes)
+
+    def grant(self, domain: str, scopes: frozenset[str]) -> Install:
+        """Install with these scopes, or change those of an installed app; calls off a waiting shop/redact."""
         store = self.store(domain)
         now = time.time()
         previous = self.installs.active(domain)
-        install = self.installs.grant(domain, self.app.scopes, now)
+        install = self.installs.grant(domain, scopes, now)
         self.deliveries.cancel(domain, "shop/redact", now=now, reason="the app was installed again")
         if previous is not None and previous.scopes != install.scopes:
             extra = {
