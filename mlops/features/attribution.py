@@ -139,7 +139,9 @@ def _line(order: OrderFacts, line: LineFacts, product_id: int, exposure_id: str)
 
     place = f"{order.order_id}:{line.line_id}"
     rows = [owed(OutcomeKind.ORDER, f"order:{place}", order.ordered_at, left, left_amount)]
-    refunds = sorted((each for each in order.refunds if each.line_id == line.line_id), key=lambda r: (r.at, r.refund_id))
+    refunds = sorted(
+        (each for each in order.refunds if each.line_id == line.line_id), key=lambda r: (r.at, r.refund_id)
+    )
     for refund in refunds:
         # Never more is taken back than was counted, whatever the shop refunds on top.
         quantity, amount = min(refund.quantity, left), min(max(refund.amount, Decimal(0)), left_amount)

@@ -81,7 +81,9 @@ def clean(event: Event) -> Event:
         return event
     if event.visitor is not None and VISITOR_ID.fullmatch(event.visitor) is None:
         event = dataclasses.replace(event, visitor=None)
-    if any(line.exposure is not None and EXPOSURE_ID.fullmatch(line.exposure) is None for line in event.lines):
+    if any(
+        line.exposure is not None and EXPOSURE_ID.fullmatch(line.exposure) is None for line in event.lines
+    ):
         lines = tuple(
             line
             if line.exposure is None or EXPOSURE_ID.fullmatch(line.exposure)

@@ -16,7 +16,9 @@ from mlops.features.events import OutcomeKind, ServedBy, SlotName, Source
 from tenancy.scope import ShopOwned
 
 
-def _choices(kind: type[Source] | type[SlotName] | type[ServedBy] | type[OutcomeKind]) -> list[tuple[str, str]]:
+def _choices(
+    kind: type[Source] | type[SlotName] | type[ServedBy] | type[OutcomeKind],
+) -> list[tuple[str, str]]:
     return [(each.value, each.value.replace("_", " ")) for each in kind]
 
 
@@ -66,7 +68,9 @@ class Variant(ShopOwned):
     compare_at_price = models.DecimalField(max_digits=18, decimal_places=4, null=True)
     position = models.IntegerField()
     inventory_item_id = models.BigIntegerField(null=True)
-    available = models.IntegerField(null=True, help_text="as the product event told; null: stock is not tracked")
+    available = models.IntegerField(
+        null=True, help_text="as the product event told; null: stock is not tracked"
+    )
     continue_selling = models.BooleanField()
 
     class Meta:
@@ -129,10 +133,14 @@ class Order(ShopOwned):
             # Serves snapshots and daily figures: a shop's orders of a period.
             models.Index(fields=["shop", "ordered_at"], name="order_period"),
             # Serves a click that arrives after the order of its visitor.
-            models.Index(fields=["shop", "visitor"], name="order_visitor", condition=models.Q(visitor__isnull=False)),
+            models.Index(
+                fields=["shop", "visitor"], name="order_visitor", condition=models.Q(visitor__isnull=False)
+            ),
             # Serves the merging and erasure of a customer.
             models.Index(
-                fields=["shop", "customer_id"], name="order_customer", condition=models.Q(customer_id__isnull=False)
+                fields=["shop", "customer_id"],
+                name="order_customer",
+                condition=models.Q(customer_id__isnull=False),
             ),
         ]
 
@@ -147,12 +155,16 @@ class OrderLine(ShopOwned):
     quantity = models.IntegerField()
     current_quantity = models.IntegerField()
     unit_price = models.DecimalField(max_digits=18, decimal_places=4)
-    exposure = models.CharField(max_length=40, null=True, help_text="as the buyer's browser sent it: not trusted")
+    exposure = models.CharField(
+        max_length=40, null=True, help_text="as the buyer's browser sent it: not trusted"
+    )
 
     class Meta:
         indexes = [
             # Serves an exposure that arrives after the order that names it.
-            models.Index(fields=["shop", "exposure"], name="line_exposure", condition=models.Q(exposure__isnull=False)),
+            models.Index(
+                fields=["shop", "exposure"], name="line_exposure", condition=models.Q(exposure__isnull=False)
+            ),
         ]
 
 
@@ -209,7 +221,9 @@ class Outcome(ShopOwned):
     order_id = models.BigIntegerField(null=True)
     line_id = models.BigIntegerField(null=True)
     quantity = models.IntegerField(default=0)
-    amount = models.DecimalField(max_digits=18, decimal_places=4, default=0, help_text="shop currency, signed")
+    amount = models.DecimalField(
+        max_digits=18, decimal_places=4, default=0, help_text="shop currency, signed"
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["shop", "key"], name="outcome_once")]
@@ -217,9 +231,13 @@ class Outcome(ShopOwned):
             # Serves the daily figures.
             models.Index(fields=["shop", "at"], name="outcome_period"),
             # Serves the renewed attribution of one order.
-            models.Index(fields=["shop", "order_id"], name="outcome_order", condition=models.Q(order_id__isnull=False)),
+            models.Index(
+                fields=["shop", "order_id"], name="outcome_order", condition=models.Q(order_id__isnull=False)
+            ),
             # Serves the clicks of one visitor before an order.
-            models.Index(fields=["shop", "visitor", "at"], name="outcome_click", condition=models.Q(kind="click")),
+            models.Index(
+                fields=["shop", "visitor", "at"], name="outcome_click", condition=models.Q(kind="click")
+            ),
         ]
 
 

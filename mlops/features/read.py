@@ -1,0 +1,85 @@
+"""Reads of the present state: exact counts, and the frame of order lines that training starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+from django.db import connection
+
+from tenancy.models import Shop
+
+ORDER_FRAME_SCHEMA = {
+    "order_id": pl.Int64,
+    "customer_id": pl.Int64,
+    "ordered_at": pl.Datetime("us", "UTC"),
+    "product_id": pl.Int64,
+    "quantity": pl.Int32,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Living rows of a shop; test and cancelled orders are orders too."""
+
+    orders: int
+    lines: int
+    customers: int
+    products: int
+    variants: int
+    collections: int
+    refunds: int
+
+
+def counts(shop: Shop) -> Counts:
+    """How many of each the shop has, exactly, in one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select (select count(*) from features_order where shop_id = %(s)s and deleted_at is null),"
+            " (select count(*) from features_orderline where shop_id = %(s)s),"
+            " (select count(*) from features_customer where shop_id = %(s)s and deleted_at is null),"
+            " (select count(*) from features_product where shop_id = %(s)s and deleted_at is null),"
+            " (select count(*) from features_variant where shop_id = %(s)s),"
+            " (select count(*) from features_collection where shop_id = %(s)s and deleted_at is null),"
+            " (select count(*) from features_refund where shop_id = %(s)s)",
+            {"s": shop.pk},
+        )
+        return Counts(*cursor.fetchone())
+
+
+def order_frame(shop: Shop, *, until: datetime) -> pl.DataFrame:
+    """Lines that were bought and kept, of orders placed before `until`, oldest first.
+
+    Test, cancelled and deleted orders are out; so are lines without a product and units that were refunded or removed.
+    Columns and types: `ORDER_FRAME_SCHEMA`; customer_id is null for guests; sorted by time, order, product. One row
+    per order and product.
+    """
+    with connection.cursor() as cursor:
+        sql = (
+            "select o.order_id, o.customer_id, (extract(epoch from o.ordered_at) * 1000000)::bigint,"
+            " l.product_id, sum(l.current_quantity)::integer"
+            " from features_order o join features_orderline l using (shop_id, order_id)"
+            " where o.shop_id = %s and o.ordered_at < %s and o.deleted_at is null and o.cancelled_at is null"
+            " and not o.test and l.product_id is not null and l.current_quantity > 0"
+            " group by o.order_id, o.customer_id, o.ordered_at, l.product_id"
+        )
+        cursor.execute(sql, [shop.pk, until])
+        rows = cursor.fetchall()
+    frame = pl.DataFrame(
+        rows, schema={**ORDER_FRAME_SCHEMA, "ordered_at": pl.Int64}, orient="row", strict=True
+    )
+    return frame.with_columns(pl.from_epoch("ordered_at", time_unit="us").dt.replace_time_zone("UTC")).sort(
+        "ordered_at", "order_id", "product_id"
+    )
+
+
+def eligible_products(shop: Shop) -> frozenset[int]:
+    """Products that are active and published, whatever their stock at this moment."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select product_id from features_product where shop_id = %s and deleted_at is null"
+            " and status = 'active' and published_at is not null",
+            [shop.pk],
+        )
+        return frozenset(row[0] for row in cursor.fetchall())

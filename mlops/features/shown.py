@@ -1,0 +1,116 @@
+"""Shell: exposures and clicks into Postgres, and from there to the outcomes of orders that came before them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+from mlops.features import owed
+from mlops.features.events import Click, Exposure
+from mlops.features.tables import id_list
+from tenancy.locks import LockKind, lock
+from tenancy.models import Shop
+
+LOCK_WAIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Args:
+    unknown: clicks whose exposure is not here (yet), or did not show that product: nothing was written for them.
+    """
+
+    new: int
+    unknown: tuple[Click, ...] = ()
+
+
+def record_exposures(exposures: Sequence[Exposure]) -> Recorded:
+    """Keep exposures, each once by its id; orders that already name one of them are attributed anew.
+
+    Those of a shop that is gone are dropped.
+    """
+    new = 0
+    by_shop: dict[int, list[Exposure]] = defaultdict(list)
+    for each in exposures:
+        by_shop[each.shop_id].append(each)
+    for shop in Shop.objects.filter(pk__in=by_shop).order_by("pk"):
+        rows = list({each.exposure_id: each for each in by_shop[shop.pk]}.values())
+        with transaction.atomic():
+            lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "insert into features_exposure (shop_id, exposure_id, at, slot, served_by, version_id,"
+                    " visitor, context_product_id, product_ids, latency_us)"
+                    " select %s, u.exposure_id, u.at, u.slot, u.served_by, u.version_id, u.visitor, u.context,"
+                    " u.products::bigint[], u.latency from unnest(%s::text[], %s::timestamptz[], %s::text[],"
+                    " %s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::integer[])"
+                    " as u(exposure_id, at, slot, served_by, version_id, visitor, context, products, latency)"
+                    " on conflict (shop_id, exposure_id) do nothing returning exposure_id",
+                    [
+                        shop.pk,
+                        [each.exposure_id for each in rows],
+                        [each.at for each in rows],
+                        [each.slot.value for each in rows],
+                        [each.served_by.value for each in rows],
+                        [each.version_id for each in rows],
+                        [each.visitor for each in rows],
+                        [each.context_product_id for each in rows],
+                        [id_list(each.product_ids) for each in rows],
+                        [each.latency_us for each in rows],
+                    ],
+                )
+                added = [row[0] for row in cursor.fetchall()]
+                late = owed.orders_naming(cursor, shop.pk, added)
+            owed.renew(shop.pk, late)
+        new += len(added)
+    return Recorded(new=new)
+
+
+def record_clicks(clicks: Sequence[Click]) -> Recorded:
+    """Keep clicks, each once per exposure and product; orders of their visitors are attributed anew.
+
+    A click counts only for an exposure of its own shop that showed its product.
+    """
+    new = 0
+    unknown: list[Click] = []
+    by_shop: dict[int, list[Click]] = defaultdict(list)
+    for each in clicks:
+        by_shop[each.shop_id].append(each)
+    for shop in Shop.objects.filter(pk__in=by_shop).order_by("pk"):
+        mine = by_shop.pop(shop.pk)
+        with transaction.atomic():
+            lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "select exposure_id, product_ids from features_exposure"
+                    " where shop_id = %s and exposure_id = any(%s)",
+                    [shop.pk, list({each.exposure_id for each in mine})],
+                )
+                shown = {row[0]: frozenset(row[1]) for row in cursor.fetchall()}
+                good = [each for each in mine if each.product_id in shown.get(each.exposure_id, ())]
+                unknown += [each for each in mine if each.product_id not in shown.get(each.exposure_id, ())]
+                cursor.execute(
+                    "insert into features_outcome (shop_id, kind, key, exposure_id, at, product_id, visitor,"
+                    " quantity, amount)"
+                    " select %s, 'click', u.key, u.exposure_id, u.at, u.product_id, u.visitor, 1, 0"
+                    " from unnest(%s::text[], %s::text[], %s::timestamptz[], %s::bigint[], %s::text[])"
+                    " as u(key, exposure_id, at, product_id, visitor)"
+                    " on conflict (shop_id, key) do nothing returning visitor",
+                    [
+                        shop.pk,
+                        [f"click:{each.exposure_id}:{each.product_id}" for each in good],
+                        [each.exposure_id for each in good],
+                        [each.at for each in good],
+                        [each.product_id for each in good],
+                        [each.visitor for each in good],
+                    ],
+                )
+                added = [row[0] for row in cursor.fetchall()]
+                late = owed.orders_of(cursor, shop.pk, [each for each in added if each])
+            owed.renew(shop.pk, late)
+        new += len(added)
+    unknown += [each for left in by_shop.values() for each in left]
+    return Recorded(new=new, unknown=tuple(unknown))

@@ -1,0 +1,17 @@
+"""The door of this room: everything that others may do with events, exposures and outcomes."""
+
+from mlops.features.append import Appended, append
+from mlops.features.read import Counts, counts, eligible_products, order_frame
+from mlops.features.shown import Recorded, record_clicks, record_exposures
+
+__all__ = [
+    "Appended",
+    "Counts",
+    "Recorded",
+    "append",
+    "counts",
+    "eligible_products",
+    "order_frame",
+    "record_clicks",
+    "record_exposures",
+]
