@@ -18,11 +18,16 @@ class FaultError(ValueError):
 
 @dataclass(frozen=True)
 class ApiFaults:
-    """Of the Admin API. Rates are probabilities per request, `slow_s` seconds added to each."""
+    """Of the Admin API. Rates are probabilities per request, `slow_s` seconds added to each.
+
+    `bucket` and `restore_rate` are the query points of the shop's plan (Standard: 2000, 100 a second).
+    """
 
     slow_s: float = 0.0
     error_rate: float = 0.0
     throttle_rate: float = 0.0
+    bucket: float = 2000.0
+    restore_rate: float = 100.0
 
 
 @dataclass(frozen=True)

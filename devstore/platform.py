@@ -10,7 +10,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -66,6 +66,7 @@ class Platform:
         )
         self.proxy_client: httpx.AsyncClient | None = None
         self._background: set[asyncio.Task[Any]] = set()
+        self.on_stop: list[Callable[[], None]] = []
 
     @property
     def app(self) -> AppConfig:
@@ -305,6 +306,8 @@ class Platform:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.deliveries.stop()
+        for release in self.on_stop:
+            release()
         if self.proxy_client is not None:
             await self.proxy_client.aclose()
         self.ledger.close()

@@ -111,7 +111,8 @@ async def forward(platform: Platform, request: Request) -> Response:
     raw_path = raw_path.partition(b"?")[0]
     prefix = settings.path_prefix.encode() if settings else b""
     inside = raw_path == prefix or raw_path.startswith(prefix + b"/")
-    if settings is None or not inside or platform.installs.active(store.domain) is None:
+    climbs = any(unquote_to_bytes(part) in (b".", b"..") for part in raw_path.split(b"/"))
+    if settings is None or not inside or climbs or platform.installs.active(store.domain) is None:
         return _page(404, "Page not found", "No app answers at this address of the shop.")
     body = bytearray()
     try:

@@ -151,6 +151,7 @@ def make_server(app: Starlette, listener: socket.socket) -> uvicorn.Server:
         lifespan="on",
         timeout_graceful_shutdown=GRACE_S,
         server_header=False,
+        proxy_headers=False,  # a buyer's own X-Forwarded-For proves nothing
     )
     host, port = listener.getsockname()[:2]
     return _Server(settings, f"http://{host}:{port}")
