@@ -1,0 +1,164 @@
+/** The dialog that puts another version in front of shoppers: from, to, their numbers, and a reason for the record. */
+
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { Problem, type Slot, type SlotKey, type Version, type You } from "./api";
+import { dayOf } from "./format";
+import { headline, JUDGEMENTS, judge, qualitySentence, SLOT_NAMES } from "./words";
+
+interface Props {
+  kind: "rollback" | "deploy";
+  slot: SlotKey;
+  from: Version | null;
+  to: Version;
+  you: You;
+  timeZone: string;
+  /** Sends the change; rejects with a `Problem`. */
+  send: (reason: string) => Promise<Slot>;
+  /** Called after the change was made, or when the slot turned out to have changed meanwhile. */
+  done: () => void;
+}
+
+export const SHORTEST_REASON = 3;
+export const LONGEST_REASON = 500;
+
+/** What is wrong with a reason, in words for its field; null when it will do. */
+export function reasonProblem(reason: string): string | null {
+  if (reason.trim().length < SHORTEST_REASON) return "Say why in a few words: it is kept in the change log.";
+  if (reason.length > LONGEST_REASON) return `Keep it under ${LONGEST_REASON} characters.`;
+  return null;
+}
+
+export function ChangeLive({ kind, slot, from, to, you, timeZone, send, done }: Props) {
+  const id = useId().replaceAll(":", "");
+  const modal = useRef<HTMLElementTagNameMap["s-modal"]>(null);
+  const field = useRef<HTMLElementTagNameMap["s-text-area"]>(null);
+  const [fault, setFault] = useState<string | null>(null);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [sending, setSending] = useState(false);
+  const rollback = kind === "rollback";
+  const verb = rollback ? "Roll back" : "Put live";
+  const place = SLOT_NAMES[slot];
+
+  const submit = async () => {
+    const reason = (field.current?.value ?? "").trim();
+    const wrong = reasonProblem(reason);
+    setFault(wrong);
+    if (wrong !== null || sending) return;
+    setSending(true);
+    setProblem(null);
+    try {
+      await send(reason);
+      modal.current?.hideOverlay();
+      shopify.toast.show(`${place}: version ${to.number} is live`);
+      done();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      setProblem(error);
+      if (error.status === 409) done();
+    } finally {
+      setSending(false);
+    }
+  };
+
+  // An opened dialog begins afresh: yesterday's refusal is not shown again.
+  useEffect(() => {
+    const element = modal.current;
+    const fresh = () => {
+      setFault(null);
+      setProblem(null);
+    };
+    element?.addEventListener("show", fresh);
+    return () => element?.removeEventListener("show", fresh);
+  }, []);
+
+  if (!you.may_operate) {
+    return (
+      <s-stack gap="small-300">
+        <s-stack direction="inline">
+          <s-button disabled accessibilityLabel={`${verb} ${place}`}>
+            {verb}
+          </s-button>
+        </s-stack>
+        <s-text color="subdued">Your role is viewer. An owner can make you an operator on the Team page.</s-text>
+      </s-stack>
+    );
+  }
+
+  return (
+    <>
+      <s-stack direction="inline">
+        <s-button
+          variant={rollback ? "secondary" : "primary"}
+          {...(rollback ? { tone: "critical" as const } : {})}
+          commandFor={id}
+          command="--show"
+          accessibilityLabel={`${verb} ${place} to version ${to.number}`}
+        >
+          {rollback ? `Roll back to version ${to.number}` : `Put live on ${place.toLowerCase()}`}
+        </s-button>
+      </s-stack>
+      <s-modal
+        id={id}
+        ref={modal}
+        heading={rollback ? `Roll back ${place.toLowerCase()}?` : `Put version ${to.number} live?`}
+        accessibilityLabel={`${verb}: ${place}`}
+      >
+        <s-stack gap="base">
+          {problem === null ? null : (
+            <s-banner tone="critical" heading={problem.detail.message}>
+              <s-paragraph>{problem.detail.next_step}</s-paragraph>
+            </s-banner>
+          )}
+          <s-paragraph>
+            Shoppers see the other version within two seconds. Nothing is deleted: you can change back at any time.
+          </s-paragraph>
+          <s-grid gridTemplateColumns="repeat(auto-fit, minmax(200px, 1fr))" gap="base">
+            {from === null ? null : <Side title="Live now" version={from} slot={slot} timeZone={timeZone} />}
+            <Side title="Will be live" version={to} slot={slot} timeZone={timeZone} />
+          </s-grid>
+          <s-text-area
+            ref={field}
+            label="Why?"
+            name="reason"
+            required
+            rows={2}
+            maxLength={LONGEST_REASON}
+            details="Kept in the change log with your staff number."
+            {...(fault === null ? {} : { error: fault })}
+            onInput={() => setFault(null)}
+          />
+        </s-stack>
+        <s-button
+          slot="primary-action"
+          variant="primary"
+          {...(rollback ? { tone: "critical" as const } : {})}
+          loading={sending}
+          onClick={() => void submit()}
+        >
+          {verb}
+        </s-button>
+        <s-button slot="secondary-actions" commandFor={id} command="--hide">
+          Cancel
+        </s-button>
+      </s-modal>
+    </>
+  );
+}
+
+function Side({ title, version, slot, timeZone }: { title: string; version: Version; slot: SlotKey; timeZone: string }) {
+  const measure = headline(version, slot);
+  const verdict = JUDGEMENTS[judge(measure)];
+  return (
+    <s-box padding="base" border="base" borderRadius="base">
+      <s-stack gap="small-200">
+        <s-text color="subdued">{title}</s-text>
+        <s-text type="strong">Version {version.number}</s-text>
+        <s-stack direction="inline">
+          <s-badge tone={verdict.tone}>{verdict.text}</s-badge>
+        </s-stack>
+        <s-text>{qualitySentence(measure)}</s-text>
+        <s-text color="subdued">Trained {dayOf(version.created_at, timeZone)}</s-text>
+      </s-stack>
+    </s-box>
+  );
+}

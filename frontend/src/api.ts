@@ -1,0 +1,91 @@
+/** The only file that fetches. App Bridge adds the session token and repeats once when it has gone stale. */
+
+import type { components } from "./schema";
+
+type Shapes = components["schemas"];
+export type Overview = Shapes["OverviewShape"];
+export type Slot = Shapes["SlotShape"];
+export type SlotKey = Slot["slot"];
+export type Version = Shapes["VersionShape"];
+export type VersionDetail = Shapes["VersionDetailShape"];
+export type VersionPage = Shapes["VersionPageShape"];
+export type Measure = Shapes["MeasureShape"];
+export type Traffic = Shapes["TrafficShape"];
+export type AuditPage = Shapes["AuditPageShape"];
+export type AuditEntry = Shapes["AuditEntryShape"];
+export type Staff = Shapes["StaffShape"];
+export type Training = Shapes["TrainingShape"];
+export type HistoryImport = Shapes["ImportShape"];
+export type You = Shapes["YouShape"];
+export type Role = You["role"];
+export type ProblemDetail = Shapes["ProblemDetail"];
+
+/** A refusal in the API's one error shape, or our own words when no answer came. */
+export class Problem extends Error {
+  constructor(
+    readonly detail: ProblemDetail,
+    readonly status: number,
+  ) {
+    super(detail.message);
+    this.name = "Problem";
+  }
+}
+
+const ANSWER_WITHIN_MS = 20_000;
+
+export const getOverview = (signal: AbortSignal) => read<Overview>("overview", signal);
+export const getTraffic = (days: number, signal: AbortSignal) => read<Traffic>(`traffic?days=${days}`, signal);
+export const getVersions = (before: number | null, signal: AbortSignal) =>
+  read<VersionPage>(before === null ? "versions" : `versions?before=${before}`, signal);
+export const getVersion = (id: string, signal: AbortSignal) =>
+  read<VersionDetail>(`versions/${encodeURIComponent(id)}`, signal);
+export const getAudit = (before: number | null, signal: AbortSignal) =>
+  read<AuditPage>(before === null ? "audit" : `audit?before=${before}`, signal);
+export const getStaff = (signal: AbortSignal) => read<Staff>("staff", signal);
+
+export const rollBack = (slot: SlotKey, expected_version: string, reason: string) =>
+  write<Slot>("POST", `slots/${slot}/rollback`, { expected_version, reason });
+export const deploy = (slot: SlotKey, version: string, reason: string) =>
+  write<Slot>("POST", `slots/${slot}/deploy`, { version, reason });
+export const train = (reason: string) => write<Training>("POST", "training", { reason });
+export const restartImport = (reason: string) => write<HistoryImport>("POST", "import/restart", { reason });
+export const setRole = (user_id: number, role: Role) => write<Staff>("PUT", `staff/${user_id}`, { role });
+
+function read<T>(path: string, signal: AbortSignal): Promise<T> {
+  return call<T>(path, { signal }, "We could not reach Shelfwise.", "What you see may be out of date. Try again.");
+}
+
+function write<T>(method: "POST" | "PUT", path: string, body: object): Promise<T> {
+  const init = { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+  return call<T>(
+    path,
+    init,
+    "No answer came back, so we do not know whether the change was made.",
+    "Look at the change log before you try again.",
+  );
+}
+
+async function call<T>(path: string, init: RequestInit, lost: string, next: string): Promise<T> {
+  const limit = AbortSignal.timeout(ANSWER_WITHIN_MS);
+  const signal = init.signal ? AbortSignal.any([init.signal, limit]) : limit;
+  let response: Response;
+  try {
+    response = await fetch(`/api/${path}`, { ...init, signal });
+  } catch (error) {
+    if (init.signal?.aborted) throw error;
+    throw new Problem(unspoken("no_answer", lost, next), 0);
+  }
+  const body: unknown = await response.json().catch(() => null);
+  if (response.ok && body !== null) return body as T;
+  throw new Problem(detailOf(body) ?? unspoken("no_answer", lost, next), response.status);
+}
+
+function detailOf(body: unknown): ProblemDetail | null {
+  if (typeof body !== "object" || body === null || !("error" in body)) return null;
+  const detail = (body as { error: unknown }).error;
+  return typeof detail === "object" && detail !== null && "message" in detail ? (detail as ProblemDetail) : null;
+}
+
+function unspoken(code: string, message: string, next_step: string): ProblemDetail {
+  return { code, message, next_step, field: null, request_id: "" };
+}

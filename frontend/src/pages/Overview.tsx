@@ -1,0 +1,109 @@
+/** The first page: is data in, what is live and is it any good, what came of it, and how to undo. */
+
+import { useCallback } from "preact/hooks";
+import { getOverview, getTraffic, type Overview as Facts, type Traffic } from "../api";
+import { count, money } from "../format";
+import { ImportProgress } from "../sections/ImportProgress";
+import { LiveNow } from "../sections/LiveNow";
+import { Results } from "../sections/Results";
+import { SetupGuide, setupSteps } from "../sections/SetupGuide";
+import { Loading, Trouble } from "../states";
+import { useAnswer } from "../use_answer";
+import { glance } from "../words";
+
+const DAYS = 28;
+const WHILE_WORKING_MS = 2_000;
+const WHILE_WAITING_MS = 10_000;
+
+/** How soon to look again: soon while something moves, seldom until the first shopper, else not by itself. */
+export function nextLookMs(overview: Facts): number | null {
+  const importing = overview.history_import.state === "running" || overview.history_import.state === "not_started";
+  if (importing || overview.training.state === "running") return WHILE_WORKING_MS;
+  return overview.slots.every((slot) => slot.version === null) ? WHILE_WAITING_MS : null;
+}
+
+export function Overview() {
+  const overview = useAnswer(getOverview, nextLookMs);
+  const traffic = useAnswer(useCallback((signal: AbortSignal) => getTraffic(DAYS, signal), []));
+  const again = () => {
+    overview.ask();
+    traffic.ask();
+  };
+  const facts = overview.data;
+  return (
+    <s-page heading="Overview">
+      {facts === null ? null : (
+        <s-button slot="primary-action" onClick={again} loading={overview.loading && facts.history_import.state === "done"}>
+          Refresh
+        </s-button>
+      )}
+      {overview.problem === null ? null : <Trouble problem={overview.problem} retry={again} stale={facts !== null} />}
+      {facts === null ? (
+        overview.problem === null ? (
+          <Loading what="your overview" />
+        ) : null
+      ) : (
+        <>
+          <AtAGlance facts={facts} traffic={traffic.data} />
+          {isBusy(facts) ? <ImportProgress history={facts.history_import} you={facts.you} again={again} /> : null}
+          {facts.training.state === "failed" ? <TrainingFailed facts={facts} /> : null}
+          {traffic.data !== null || traffic.problem !== null ? <SetupGuide overview={facts} traffic={traffic.data} /> : null}
+          <LiveNow overview={facts} again={again} />
+          {traffic.problem === null ? null : <Trouble problem={traffic.problem} retry={traffic.ask} stale={traffic.data !== null} />}
+          {traffic.data === null ? (
+            traffic.problem === null ? (
+              <Loading what="what shoppers saw" />
+            ) : null
+          ) : setupSteps(facts, traffic.data).every((step) => !step.done) ? null : (
+            <Results traffic={traffic.data} />
+          )}
+        </>
+      )}
+    </s-page>
+  );
+}
+
+function isBusy(facts: Facts): boolean {
+  return facts.history_import.state === "running" || facts.history_import.state === "failed";
+}
+
+function AtAGlance({ facts, traffic }: { facts: Facts; traffic: Traffic | null }) {
+  const figures: [string, string][] = [
+    ["Orders known", count(facts.data.orders)],
+    ["Products known", count(facts.data.products)],
+  ];
+  if (traffic !== null && traffic.totals.requests > 0) {
+    figures.push(
+      [`Shown, last ${traffic.days.length} days`, count(traffic.totals.requests)],
+      ["Clicks", count(traffic.totals.clicks)],
+      ["Orders that followed", count(traffic.totals.attributed_orders)],
+      ["Net revenue that followed", money(traffic.totals.attributed_net_revenue, traffic.currency)],
+    );
+  }
+  return (
+    <s-section heading={facts.shop.name || facts.shop.domain}>
+      <div role="status">
+        <s-paragraph>{glance(facts, traffic)}</s-paragraph>
+      </div>
+      <dl class="figures">
+        {figures.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </s-section>
+  );
+}
+
+function TrainingFailed({ facts }: { facts: Facts }) {
+  return (
+    <s-banner tone="warning" heading="The last training did not finish">
+      <s-paragraph>
+        {facts.training.problem || "It stopped before a new version was made."} What is live was not touched. Train again from
+        the Versions page.
+      </s-paragraph>
+    </s-banner>
+  );
+}

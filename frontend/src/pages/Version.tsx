@@ -1,0 +1,184 @@
+/** One version in full: what it learnt from, how good it is, where it was live, and what it takes to make it again. */
+
+import { useCallback } from "preact/hooks";
+import { deploy, getOverview, getVersion, type SlotKey, type VersionDetail } from "../api";
+import { ChangeLive } from "../ChangeLive";
+import { count, dayOf, interval, moment, percent, person, span } from "../format";
+import { Loading, Trouble } from "../states";
+import { useAnswer } from "../use_answer";
+import { headline, JUDGEMENTS, judge, places, qualitySentence, SLOT_NAMES } from "../words";
+
+const STOREFRONT: SlotKey[] = ["product_page", "cart", "home"];
+const MEASURES: Record<string, string> = {
+  recall_at_20: "Share of next purchases among the first 20",
+  ndcg_at_10: "Ranking quality of the first 10 (NDCG)",
+  coverage_at_10: "Share of the catalogue it ever shows in the first 10",
+};
+
+export function Version({ id }: { id: string }) {
+  const overview = useAnswer(getOverview);
+  const detail = useAnswer(useCallback((signal: AbortSignal) => getVersion(id, signal), [id]));
+  const again = () => {
+    overview.ask();
+    detail.ask();
+  };
+  const problem = detail.problem ?? overview.problem;
+  const facts = overview.data;
+  const found = detail.data;
+  return (
+    <s-page heading={found === null ? "Version" : `Version ${found.version.number}`}>
+      <s-link slot="breadcrumb-actions" href="/versions">
+        Versions
+      </s-link>
+      {problem === null ? null : <Trouble problem={problem} retry={again} stale={found !== null} />}
+      {found === null || facts === null ? (
+        problem === null ? (
+          <Loading what="this version" />
+        ) : null
+      ) : (
+        <>
+          <s-section heading="Where it answers">
+            <s-stack gap="large">
+              <s-paragraph>
+                {found.version.live_in.length > 0 ? `Live on ${places(found.version.live_in)}.` : "Not live anywhere."}
+              </s-paragraph>
+              {STOREFRONT.map((slot) => {
+                const measure = headline(found.version, slot);
+                const verdict = JUDGEMENTS[judge(measure)];
+                const live = found.version.live_in.includes(slot);
+                const current = facts.slots.find((each) => each.slot === slot)?.version ?? null;
+                return (
+                  <s-stack key={slot} gap="small-200">
+                    <s-stack direction="inline" gap="small-200" alignItems="center">
+                      <s-text type="strong">{SLOT_NAMES[slot]}</s-text>
+                      <s-badge tone={verdict.tone}>{verdict.text}</s-badge>
+                      {live ? <s-badge tone="success">Live</s-badge> : null}
+                    </s-stack>
+                    <s-text>{qualitySentence(measure)}</s-text>
+                    {live ? null : (
+                      <ChangeLive
+                        kind="deploy"
+                        slot={slot}
+                        from={current}
+                        to={found.version}
+                        you={facts.you}
+                        timeZone={facts.shop.timezone}
+                        send={(reason) => deploy(slot, found.version.id, reason)}
+                        done={again}
+                      />
+                    )}
+                  </s-stack>
+                );
+              })}
+            </s-stack>
+          </s-section>
+          <Measures detail={found} />
+          <History detail={found} you={facts.you.user_id} zone={facts.shop.timezone} />
+          <Origin detail={found} zone={facts.shop.timezone} />
+        </>
+      )}
+    </s-page>
+  );
+}
+
+function Measures({ detail }: { detail: VersionDetail }) {
+  const { measures } = detail.version;
+  if (measures.length === 0) return null;
+  return (
+    <s-section heading="All measures" padding="none">
+      <s-table>
+        <s-table-header-row>
+          <s-table-header listSlot="primary">Measure</s-table-header>
+          <s-table-header listSlot="secondary">Place</s-table-header>
+          <s-table-header listSlot="labeled" format="numeric">
+            This version
+          </s-table-header>
+          <s-table-header listSlot="labeled" format="numeric">
+            95% interval
+          </s-table-header>
+          <s-table-header listSlot="labeled" format="numeric">
+            Bestsellers
+          </s-table-header>
+          <s-table-header listSlot="labeled" format="numeric">
+            Tested on
+          </s-table-header>
+        </s-table-header-row>
+        <s-table-body>
+          {measures.map((each) => (
+            <s-table-row key={`${each.slot} ${each.name}`}>
+              <s-table-cell>{MEASURES[each.name] ?? each.name}</s-table-cell>
+              <s-table-cell>{SLOT_NAMES[each.slot]}</s-table-cell>
+              <s-table-cell>{percent(each.value, 1)}</s-table-cell>
+              <s-table-cell>{each.low === null || each.high === null ? "–" : interval(each.low, each.high)}</s-table-cell>
+              <s-table-cell>{each.baseline === null ? "–" : percent(each.baseline, 1)}</s-table-cell>
+              <s-table-cell>{each.people === null ? "–" : count(each.people)}</s-table-cell>
+            </s-table-row>
+          ))}
+        </s-table-body>
+      </s-table>
+    </s-section>
+  );
+}
+
+function History({ detail, you, zone }: { detail: VersionDetail; you: number; zone: string }) {
+  if (detail.changes.length === 0) return null;
+  return (
+    <s-section heading="When it was put live or taken away" padding="none">
+      <s-table>
+        <s-table-header-row>
+          <s-table-header listSlot="primary">When</s-table-header>
+          <s-table-header listSlot="secondary">Change</s-table-header>
+          <s-table-header listSlot="labeled">Who</s-table-header>
+          <s-table-header listSlot="labeled">Why</s-table-header>
+        </s-table-header-row>
+        <s-table-body>
+          {detail.changes.map((each) => (
+            <s-table-row key={each.at + each.slot}>
+              <s-table-cell>{moment(each.at, zone)}</s-table-cell>
+              <s-table-cell>
+                {SLOT_NAMES[each.slot]}: {each.from_number === null ? "nothing" : `version ${each.from_number}`} →{" "}
+                {each.to_number === null ? "nothing" : `version ${each.to_number}`}
+              </s-table-cell>
+              <s-table-cell>{person(each.actor, you)}</s-table-cell>
+              <s-table-cell>{each.reason || "–"}</s-table-cell>
+            </s-table-row>
+          ))}
+        </s-table-body>
+      </s-table>
+    </s-section>
+  );
+}
+
+function Origin({ detail, zone }: { detail: VersionDetail; zone: string }) {
+  const { version } = detail;
+  const rows: [string, string][] = [
+    ["Trained", moment(version.created_at, zone)],
+    ["Took", version.duration_s === null ? "–" : span(version.duration_s)],
+    ["Learnt from", version.orders === null ? "–" : `${count(version.orders)} orders`],
+    [
+      "Orders between",
+      version.data_from === null || version.data_until === null
+        ? "–"
+        : `${dayOf(version.data_from, zone)} and ${dayOf(version.data_until, zone)}`,
+    ],
+    ["Grew from", detail.parent_number === null ? "–" : `version ${detail.parent_number}`],
+    ["Method", detail.kind],
+    ["Settings", Object.entries(detail.parameters).map(([key, value]) => `${key} = ${JSON.stringify(value)}`).join(", ") || "–"],
+    ["Seed", detail.seed === null ? "–" : String(detail.seed)],
+    ["Code", detail.code_revision || "–"],
+    ["Data snapshot (SHA-256)", detail.snapshot || "–"],
+    ["Model file (SHA-256)", detail.digest],
+  ];
+  return (
+    <s-section heading="How it was made">
+      <dl class="pairs">
+        {rows.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd class={/SHA|Code|Settings/.test(name) ? "mono" : ""}>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </s-section>
+  );
+}

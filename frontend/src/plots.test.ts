@@ -1,0 +1,56 @@
+import { describe, expect, it } from "vitest";
+import { liveQuality, qualityOverVersions, revenueByDay, tiersByDay } from "./plots";
+import { measure, NOTHING_LIVE, overview, traffic, version } from "./sample_facts";
+
+const SHOWN = traffic([
+  { requests: 40, clicks: 6, orders: 2, revenue: "75.00" },
+  { requests: 0, clicks: 0, orders: 0, revenue: "-20.00" },
+]);
+
+describe("plots and their table twins say the same", () => {
+  it("answers by tier: one trace for each tier that spoke", () => {
+    const spec = tiersByDay(SHOWN);
+    expect(spec.data.map((trace) => trace["name"])).toEqual(["Picked"]);
+    expect(spec.data[0]?.["y"]).toEqual([40, 0]);
+    expect(spec.table.head.map((column) => column.text)).toEqual(["Day", "Answers", "Picked", "Trending", "Newest", "Nothing", "Clicks"]);
+    expect(spec.table.rows).toEqual([
+      ["Nov 1, 2026", "40", "40", "0", "0", "0", "6"],
+      ["Nov 2, 2026", "0", "0", "0", "0", "0", "0"],
+    ]);
+  });
+
+  it("revenue: a refund day goes below zero in both", () => {
+    const spec = revenueByDay(SHOWN);
+    expect(spec.data[0]?.["y"]).toEqual([75, -20]);
+    expect(spec.table.rows.map((row) => row[2])).toEqual(["£75.00", "-£20.00"]);
+    expect(spec.summary).toContain("2 orders worth £55.00");
+  });
+
+  it("quality: the value with its interval, beside bestsellers", () => {
+    const spec = liveQuality(overview().slots);
+    const own = spec?.data[1] as { x: number[]; error_x: { array: number[]; arrayminus: number[] } };
+    expect(own.x).toEqual([0.24]);
+    expect(own.error_x.array[0]).toBeCloseTo(0.02);
+    expect(own.error_x.arrayminus[0]).toBeCloseTo(0.02);
+    expect(spec?.data[0]?.["x"]).toEqual([0.11]);
+    expect(spec?.table.rows).toEqual([["Product page", "24.0%", "22.0% to 26.0%", "11.0%", "Better than bestsellers"]]);
+    expect(spec?.summary).toBe("Product page: 24.0% (95% interval 22.0% to 26.0%), bestsellers 11.0%.");
+  });
+
+  it("draws nothing rather than an empty frame", () => {
+    expect(liveQuality(NOTHING_LIVE)).toBeNull();
+    expect(qualityOverVersions([version(1, { measures: [] })], "home")).toBeNull();
+  });
+
+  it("puts versions in the order they were made", () => {
+    const newest = version(3, { measures: [measure("cart", 0.3, 0.2, 0.4, 0.1)] });
+    const oldest = version(1, { measures: [measure("cart", 0.2, 0.1, 0.3, 0.1)] });
+    expect(qualityOverVersions([newest, oldest], "cart")?.table.rows.map((row) => row[0])).toEqual(["Version 1", "Version 3"]);
+  });
+
+  it("takes every colour from Polaris", () => {
+    const colours = JSON.stringify([tiersByDay(SHOWN), revenueByDay(SHOWN), liveQuality(overview().slots)]).match(/#[0-9a-f]{3,8}\b/gi);
+    expect(colours).toBeNull();
+    expect(JSON.stringify(tiersByDay(SHOWN))).toContain("rgba(4, 123, 93, 1)");
+  });
+});

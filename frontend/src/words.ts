@@ -1,0 +1,160 @@
+/** What the numbers mean, in the merchant's words. Pure: facts in, sentences out. */
+
+import type { HistoryImport, Measure, Overview, SlotKey, Traffic, Version } from "./api";
+import { count, interval, money, percent, plural, shareOf, span } from "./format";
+
+export const SLOT_NAMES: Record<SlotKey, string> = {
+  product_page: "Product page",
+  cart: "Cart",
+  home: "Home page",
+  forecast: "Demand forecast",
+};
+
+export const TIERS = [
+  { key: "item_to_item", name: "Picked for the product or cart", short: "Picked" },
+  { key: "trending", name: "Trending in your shop", short: "Trending" },
+  { key: "newest", name: "Newest products", short: "Newest" },
+  { key: "none", name: "Nothing to show", short: "Nothing" },
+] as const;
+
+export const RESOURCE_NAMES: Record<string, string> = {
+  products: "Products",
+  collections: "Collections",
+  customers: "Customers",
+  orders: "Orders",
+  inventory: "Stock levels",
+};
+
+export type Judgement = "better" | "alike" | "worse" | "unmeasured";
+
+/** The measure we explain to people: of what was bought next, how much the version would have shown. */
+export function headline(version: Version, slot: SlotKey): Measure | null {
+  return measureOf(version, slot, "recall_at_20") ?? measureOf(version, slot, "ndcg_at_10");
+}
+
+export function measureOf(version: Version, slot: SlotKey, name: string): Measure | null {
+  return version.measures.find((each) => each.slot === slot && each.name === name) ?? null;
+}
+
+/** Better or worse only when the whole interval lies on one side of plain bestsellers. */
+export function judge(measure: Measure | null): Judgement {
+  if (measure === null || measure.baseline === null) return "unmeasured";
+  if (measure.low === null || measure.high === null) return "unmeasured";
+  if (measure.low > measure.baseline) return "better";
+  if (measure.high < measure.baseline) return "worse";
+  return "alike";
+}
+
+export const JUDGEMENTS: Record<Judgement, { text: string; tone: "success" | "info" | "warning" | "neutral" }> = {
+  better: { text: "Better than bestsellers", tone: "success" },
+  alike: { text: "About as good as bestsellers", tone: "info" },
+  worse: { text: "Worse than bestsellers", tone: "warning" },
+  unmeasured: { text: "Not measured yet", tone: "neutral" },
+};
+
+export function qualitySentence(measure: Measure | null): string {
+  if (measure === null) return "There were too few later orders to test it on. It is measured again at the next training.";
+  const what =
+    measure.name === "recall_at_20"
+      ? `Of the products shoppers bought next, it would have shown ${percent(measure.value, 1)} among its first 20`
+      : `Its ranking score (NDCG at 10) is ${percent(measure.value, 1)}`;
+  const range =
+    measure.low === null || measure.high === null ? "" : ` (95% sure: ${interval(measure.low, measure.high)})`;
+  const beside = measure.baseline === null ? "" : `; plain bestsellers would have shown ${percent(measure.baseline, 1)}`;
+  return `${what}${range}${beside}.`;
+}
+
+/** Where a version is live, as a list in words. */
+export function places(slots: readonly string[]): string {
+  const names = slots.map((slot) => (SLOT_NAMES[slot as SlotKey] ?? slot).toLowerCase());
+  if (names.length <= 1) return names.join("");
+  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+}
+
+export function importSentence(history: HistoryImport): string {
+  const running = history.resources.filter((each) => each.state === "running");
+  const left = longestWait(history);
+  const now = running.map((each) => (RESOURCE_NAMES[each.resource] ?? each.resource).toLowerCase()).join(" and ");
+  const wait = left === null ? "The time left is not known yet." : `About ${span(left)} to go.`;
+  return now ? `Reading ${now} from Shopify. ${wait}` : `Waiting for Shopify to prepare your history. ${wait}`;
+}
+
+/** The imports follow one another, so their waits add up; unknown as soon as one of them is unknown. */
+function longestWait(history: HistoryImport): number | null {
+  let sum = 0;
+  for (const each of history.resources) {
+    if (each.state === "done") continue;
+    if (each.eta_s === null) return null;
+    sum += each.eta_s;
+  }
+  return sum;
+}
+
+/** The one sentence at the top: is data in, what is live, what came of it. */
+export function glance(overview: Overview, traffic: Traffic | null): string {
+  const history = overview.history_import;
+  const live = overview.slots.filter((slot) => slot.version !== null);
+  if (overview.shop.state === "needs_reauth") {
+    return "Shopify no longer accepts our key. Reload this page to renew it; shoppers are served from what is known.";
+  }
+  if (history.state === "failed" && live.length === 0) {
+    return "Your history could not be read completely. What has arrived is kept; see below how to continue.";
+  }
+  if (history.state !== "done" && live.length === 0) {
+    return "Your shop's history is coming in. Until it is here, nothing is shown to shoppers.";
+  }
+  if (live.length === 0) {
+    return overview.training.state === "running"
+      ? "Your history is in. The first version is learning from it now."
+      : "Your history is in, but no version is live yet.";
+  }
+  const where = liveSentence(overview);
+  if (traffic === null) return where;
+  if (traffic.totals.requests === 0) return `${where} No shopper has seen it yet: add the block to your theme.`;
+  const { attributed_orders, attributed_net_revenue } = traffic.totals;
+  const worth = money(attributed_net_revenue, traffic.currency);
+  return `${where} In the last ${traffic.days.length} days, ${plural(attributed_orders, "order")} worth ${worth} after refunds followed.`;
+}
+
+function liveSentence(overview: Overview): string {
+  const byNumber = new Map<number, string[]>();
+  for (const slot of overview.slots) {
+    if (slot.version === null) continue;
+    byNumber.set(slot.version.number, [...(byNumber.get(slot.version.number) ?? []), slot.slot]);
+  }
+  const parts = [...byNumber].map(([number, slots]) => `version ${number} on ${places(slots)}`);
+  const text = parts.join("; ");
+  return `Live now: ${text}.`;
+}
+
+export function tiersSentence(traffic: Traffic): string {
+  const { requests, tiers } = traffic.totals;
+  if (requests === 0) return "No shopper has seen recommendations in this time.";
+  const shares = TIERS.filter((tier) => tiers[tier.key] > 0)
+    .map((tier) => `${shareOf(tiers[tier.key], requests)} ${tier.name.toLowerCase()}`)
+    .join(", ");
+  return `Shoppers were answered ${plural(requests, "time")}: ${shares}. They clicked ${plural(traffic.totals.clicks, "time")}.`;
+}
+
+export function followedSentence(traffic: Traffic): string {
+  const { attributed_orders, attributed_net_revenue } = traffic.totals;
+  if (attributed_orders === 0) return "No order has followed a recommendation in this time.";
+  return `${plural(attributed_orders, "order")} worth ${money(attributed_net_revenue, traffic.currency)} after refunds and cancellations followed a recommendation.`;
+}
+
+export function attributionRule(hours: number): string {
+  return (
+    `An order counts when a line was put in the cart from a recommendation, or when the shopper clicked that product ` +
+    `in a recommendation in the ${count(hours)} hours before. Each order line counts once; refunds and cancellations are taken off. ` +
+    `Attributed is not incremental: some of these orders would have come anyway.`
+  );
+}
+
+/** What the change log calls an action; an unknown one is shown as it is. */
+export const ACTIONS: Record<string, string> = {
+  "slot.deployed": "Put a version live",
+  "slot.rolled_back": "Rolled back",
+  "staff.role_changed": "Changed a role",
+  "import.restarted": "Restarted the import",
+  "training.requested": "Asked for a training",
+};
