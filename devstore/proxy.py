@@ -16,6 +16,7 @@ import httpx
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 
+from devstore.store import Store
 from devstore.tokens import hmac_hex
 
 if TYPE_CHECKING:
@@ -122,7 +123,9 @@ async def forward(platform: Platform, request: Request) -> Response:
                 return _page(413, "Too large", f"A request through the app proxy may hold {MAX_BODY} bytes.")
     except ClientDisconnect:
         return Response(status_code=499)
-    customer_id = await anyio.to_thread.run_sync(_customer_id, platform, store.domain, request)
+    customer_id = ""
+    if CUSTOMER_COOKIE in request.cookies:
+        customer_id = await anyio.to_thread.run_sync(_customer_id, store, request.cookies[CUSTOMER_COOKIE])
     query = signed_query(
         request.scope["query_string"],
         shop=store.domain,
@@ -164,13 +167,12 @@ async def forward(platform: Platform, request: Request) -> Response:
     return response
 
 
-def _customer_id(platform: Platform, domain: str, request: Request) -> str:
-    """The signed-in customer of the storefront's cookie, if the shop has one of this id; else an empty string."""
-    value = request.cookies.get(CUSTOMER_COOKIE, "")
-    if not (value.isascii() and value.isdigit() and len(value) <= 18):
+def _customer_id(store: Store, cookie: str) -> str:
+    """The signed-in customer, if the shop has one of this id; else an empty string."""
+    if not (cookie.isascii() and cookie.isdigit() and len(cookie) <= 18):
         return ""
-    known = platform.store(domain).one("SELECT 1 FROM customers WHERE id = ?", (int(value),))
-    return str(int(value)) if known else ""
+    known = store.one("SELECT 1 FROM customers WHERE id = ?", (int(cookie),))
+    return str(int(cookie)) if known else ""
 
 
 def _forwarded_headers(request: Request, domain: str) -> list[tuple[str, str]]:
