@@ -104,8 +104,15 @@ def counts(call: Call) -> dict[str, int]:
 
 
 def install(call: Call) -> dict[str, Any]:
-    call.only()
-    call.platform.install(call.store.domain)
+    """`optional_scopes`: those of the configuration's optional ones that the merchant allows too."""
+    call.only("optional_scopes")
+    optional = call.value("optional_scopes", list, [])
+    if not all(isinstance(scope, str) for scope in optional):
+        raise ControlError(400, "optional_scopes must be a list of texts.")
+    try:
+        call.platform.install(call.store.domain, optional=frozenset(optional))
+    except ValueError as error:
+        raise ControlError(422, f"{error}.") from None
     return _shop(call.platform, call.store)
 
 
@@ -357,6 +364,8 @@ def _endpoint(platform: Platform, handler: Handler) -> Callable[[Request], Any]:
             return _refusal(error.status, str(error))
         except FaultError as error:
             return _refusal(400, f"{error}.")
+        except OverflowError:
+            return _refusal(400, "A number is too large.")
         except ChangeRefusedError as error:
             return _refusal(404 if error.code is RefusalCode.NOT_FOUND else 422, str(error))
         except UnknownShopError as error:
@@ -378,7 +387,7 @@ async def _body(request: Request) -> Mapping[str, Any]:
         return {}
     try:
         document = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ControlError(400, "The body is not JSON.") from None
     if not isinstance(document, dict):
         raise ControlError(400, "The body must be a JSON object.")

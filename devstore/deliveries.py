@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import logging
 import sqlite3
 import time
 import uuid
@@ -27,7 +28,11 @@ MAX_RETRIES = 8
 CONNECT_TIMEOUT_S = 1.0
 TOTAL_TIMEOUT_S = 5.0
 CONCURRENCY = 16
+LONG_SLEEP_S = 3600.0
+ERROR_PAUSE_S = 0.5
 KEEP_FINISHED_S = 7 * 86_400
+
+_log = logging.getLogger(__name__)
 
 
 class DeliveryState(StrEnum):
@@ -238,20 +243,26 @@ class Deliveries:
         ) as client:
             while True:
                 self._wake.clear()
-                now = time.time()
-                due, next_at = await anyio.to_thread.run_sync(self._due, now)
-                for row in due[: CONCURRENCY - len(self._in_flight)]:
-                    task = asyncio.create_task(self._attempt(client, row))
-                    self._in_flight[row["id"]] = task
-                wait = 3600.0 if next_at is None else max(0.0, next_at - now)
-                if due and len(self._in_flight) >= CONCURRENCY:
-                    wait = 3600.0  # a finished attempt wakes us
+                try:
+                    wait = await self._send_due(client)
+                except sqlite3.Error:
+                    _log.exception("the deliveries cannot be read; trying again")
+                    wait = ERROR_PAUSE_S
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), timeout=min(wait, 3600.0))
+                    await asyncio.wait_for(self._wake.wait(), timeout=wait)
 
-    def _due(self, now: float) -> tuple[list[sqlite3.Row], float | None]:
+    async def _send_due(self, client: httpx.AsyncClient) -> float:
+        """Start attempts up to the limit; how many seconds to sleep unless woken by a new or finished one."""
+        now = time.time()
+        due, next_at = await anyio.to_thread.run_sync(self._due, now, frozenset(self._in_flight))
+        for row in due[: CONCURRENCY - len(self._in_flight)]:
+            self._in_flight[row["id"]] = asyncio.create_task(self._attempt(client, row))
+        if next_at is None or len(self._in_flight) >= CONCURRENCY:
+            return LONG_SLEEP_S
+        return min(max(0.0, next_at - now), LONG_SLEEP_S)
+
+    def _due(self, now: float, flying: frozenset[int]) -> tuple[list[sqlite3.Row], float | None]:
         """Deliveries to send now, oldest first, and when the next one after them is due; both without those in flight."""
-        flying = set(self._in_flight)
         due = self._ledger.rows(
             "SELECT * FROM deliveries WHERE state = 'pending' AND next_attempt_at <= ? ORDER BY next_attempt_at, id LIMIT ?",
             (now, 2 * CONCURRENCY),
@@ -263,22 +274,27 @@ class Deliveries:
         return [row for row in due if row["id"] not in flying], later["at"] if later else None
 
     async def _attempt(self, client: httpx.AsyncClient, row: sqlite3.Row) -> None:
-        status, error = None, None
         try:
-            faults = self._faults()
-            headers = delivery_headers(row, self._secret, new_headers=faults.new_headers)
+            status, error = await self._post(client, row)
+            await anyio.to_thread.run_sync(self._settle, row, status, error)
+        except sqlite3.Error:
+            _log.exception("the outcome of delivery %s was lost; it is sent again", row["id"])
+            await asyncio.sleep(ERROR_PAUSE_S)
+        finally:
+            self._in_flight.pop(row["id"], None)
+            self._wake.set()
+
+    async def _post(self, client: httpx.AsyncClient, row: sqlite3.Row) -> tuple[int | None, str | None]:
+        """The HTTP status if there was an answer, and what was wrong, if anything."""
+        headers = delivery_headers(row, self._secret, new_headers=self._faults().new_headers)
+        try:
             async with asyncio.timeout(TOTAL_TIMEOUT_S):
                 response = await client.post(row["uri"], content=row["body"], headers=headers)
-            status = response.status_code
-            if not response.is_success:
-                error = f"answered {status}"
         except TimeoutError:
-            error = f"no answer within {TOTAL_TIMEOUT_S:g} s"
+            return None, f"no answer within {TOTAL_TIMEOUT_S:g} s"
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as failure:
-            error = f"{type(failure).__name__}: {failure}"[:300]
-        await anyio.to_thread.run_sync(self._settle, row, status, error)
-        self._in_flight.pop(row["id"], None)
-        self._wake.set()
+            return None, f"{type(failure).__name__}: {failure}"[:300]
+        return response.status_code, None if response.is_success else f"answered {response.status_code}"
 
     def _settle(self, row: sqlite3.Row, status: int | None, error: str | None) -> None:
         attempts, now = row["attempts"] + 1, time.time()

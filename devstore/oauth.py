@@ -285,7 +285,7 @@ async def _parameters(request: Request) -> dict[str, str]:
         if kind == "application/x-www-form-urlencoded":
             return dict(parse_qsl(body.decode(), keep_blank_values=True))
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise OAuthError("invalid_request", "The request is neither JSON nor a form.") from None
     if not isinstance(document, dict):
         raise OAuthError("invalid_request", "The request must be a JSON object.")

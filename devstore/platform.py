@@ -182,14 +182,24 @@ class Platform:
     def install_if_needed(self, domain: str) -> Install:
         """Managed installation: opening the app grants the scopes of the configuration. The app is not told.
 
-        An installed app whose configuration now has other scopes is granted those, and is sent app/scopes_update.
+        An installed app whose configuration asks for more by now is granted that, and is sent app/scopes_update.
+        Optional scopes granted before stay.
         """
         known = self.installs.active(domain)
-        return known if known and known.scopes == self.app.scopes else self.install(domain)
+        if known is None:
+            return self.install(domain)
+        wanted = self.app.scopes | (known.scopes & self.app.optional_scopes)
+        return known if known.scopes == wanted else self.grant(domain, wanted)
 
-    def install(self, domain: str) -> Install:
-        """Grant the configuration's scopes. Raises UnknownShopError."""
-        return self.grant(domain, self.app.scopes)
+    def install(self, domain: str, *, optional: frozenset[str] = frozenset()) -> Install:
+        """Grant the configuration's scopes, and those of its optional ones that the merchant also allows.
+
+        Raises UnknownShopError, or ValueError for a scope that the configuration does not name as optional.
+        """
+        if not optional <= self.app.optional_scopes:
+            names = ", ".join(sorted(optional - self.app.optional_scopes))
+            raise ValueError(f"{names}: not among the optional_scopes of the app's configuration")
+        return self.grant(domain, self.app.scopes | optional)
 
     def grant(self, domain: str, scopes: frozenset[str]) -> Install:
         """Install with these scopes, or change those of an installed app; calls off a waiting shop/redact."""

@@ -20,8 +20,10 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from devstore import control, oauth
+from devstore import admin_graphql, control, oauth, pages
 from devstore.config import Config, ConfigError, load_app
+from devstore.fetch_schema import SchemaUnavailable
+from devstore.liquid_theme import ThemeExtensionError
 from devstore.platform import Platform
 from devstore.shelf import UnknownShopError
 
@@ -55,22 +57,10 @@ def create_app(config: Config) -> Starlette:
     routes: list[BaseRoute] = [*control.routes(platform), *oauth.routes(platform)]
     if config.app.proxy is not None:
         routes.append(Route(config.app.proxy.path_prefix + "{rest:path}", AppProxyRoute(platform)))
-    routes += _rooms(platform)
+    routes += [*admin_graphql.routes(platform), *pages.routes(platform)]
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={UnknownShopError: _unknown_shop})
     app.state.platform = platform
     return app
-
-
-def _rooms(platform: Platform) -> list[BaseRoute]:
-    import importlib
-
-    found: list[BaseRoute] = []
-    for name in ("devstore.admin_graphql", "devstore.pages"):
-        try:
-            found += importlib.import_module(name).routes(platform)
-        except (ModuleNotFoundError, AttributeError) as error:
-            print(f"{name} is not there yet: {error}", file=sys.stderr)
-    return found
 
 
 async def _unknown_shop(request: Request, error: Exception) -> Response:
@@ -138,7 +128,12 @@ def run(args: argparse.Namespace) -> int:
         print(f"devstore: {warning}", file=sys.stderr)
     logging.basicConfig(level=logging.WARNING, format="devstore: %(levelname)s %(name)s: %(message)s")
     with listener:
-        make_server(create_app(config), listener).run(sockets=[listener])
+        try:
+            app = create_app(config)
+        except (SchemaUnavailable, ThemeExtensionError) as error:
+            print(f"devstore: {error}", file=sys.stderr)
+            return EXIT_USAGE
+        make_server(app, listener).run(sockets=[listener])
     return 0
 
 

@@ -18,6 +18,7 @@ from devstore.platform import Platform
 from devstore.server import create_app, listen, make_server
 from devstore.store import Store, shop_path, shop_values
 
+EXTENSIONS = Path(__file__).parents[2] / "extensions"
 DOMAIN = "birch-and-co.myshopify.com"
 OTHER_DOMAIN = "stranger.myshopify.com"
 CLIENT_ID = "5f2c0d1e8a7b4c3d9e6f"
@@ -31,6 +32,7 @@ application_url = "https://shelfwise.example.com"
 embedded = true
 [access_scopes]
 scopes = "read_orders,read_all_orders,read_products,read_inventory,read_customers,read_themes,write_app_proxy"
+optional_scopes = ["write_discounts"]
 [auth]
 redirect_urls = ["https://shelfwise.example.com/auth/callback"]
 [webhooks]
@@ -113,7 +115,7 @@ def running_devstore(
     app = load_app(toml, client_id=client_id, client_secret=client_secret, application_url=application_url)
     listener = listen("127.0.0.1", port)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    application = create_app(Config(data=folder, app=app, extensions=Path("extensions")))
+    application = create_app(Config(data=folder, app=app, extensions=EXTENSIONS))
     server = make_server(application, listener)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="devstore")
     thread.start()

@@ -101,6 +101,20 @@ def test_opening_the_app_installs_it_and_a_token_alone_does_not(devstore: Runnin
     assert devstore.platform.installs.active(OTHER_DOMAIN) is not None
 
 
+def test_an_optional_scope_is_granted_and_stays(devstore: RunningDevstore, app: ListeningApp) -> None:
+    path = f"/shops/{DOMAIN}/install"
+    assert devstore.control("POST", path, {"optional_scopes": ["write_orders"]}).status_code == 422
+    assert (
+        "write_discounts"
+        in devstore.control("POST", path, {"optional_scopes": ["write_discounts"]}).json()["scopes"]
+    )
+    devstore.control("GET", f"/shops/{DOMAIN}/open")
+    install = devstore.platform.installs.active(DOMAIN)
+    assert install is not None
+    assert "write_discounts" in install.scopes
+    app.wait_for("app/scopes_update")
+
+
 @pytest.mark.parametrize(
     "method, path, body, status, word",
     [
@@ -117,6 +131,14 @@ def test_opening_the_app_installs_it_and_a_token_alone_does_not(devstore: Runnin
         ("POST", f"/shops/{DOMAIN}/orders/1/refund", {}, 404, "order"),
         ("POST", f"/shops/{DOMAIN}/orders/1/refund", {"lines": {"a": 1}}, 400, "lines"),
         ("POST", f"/shops/{DOMAIN}/variants/1", {"available": 1}, 404, "variant"),
+        ("POST", f"/shops/{DOMAIN}/variants/{10**30}", {"available": 1}, 400, "large"),
+        (
+            "POST",
+            f"/shops/{DOMAIN}/orders",
+            {"lines": [{"variant_id": 1}], "customer_id": 10**30},
+            400,
+            "large",
+        ),
         ("POST", f"/shops/{DOMAIN}/variants/1", {}, 400, "available"),
         ("POST", f"/shops/{DOMAIN}/variants/1", {"available": "many"}, 400, "available"),
         ("POST", f"/shops/{DOMAIN}/products/1", {"status": True}, 400, "status"),
@@ -140,7 +162,7 @@ def test_a_wrong_call_is_refused_with_its_reason(
         assert word in response.json()["error"]
 
 
-@pytest.mark.parametrize("body", [b"{", b"[1]", b"\xff"])
+@pytest.mark.parametrize("body", [b"{", b"[1]", b"\xff", b"[" * 100_000])
 def test_a_body_that_is_no_object_is_refused(devstore: RunningDevstore, body: bytes) -> None:
     response = devstore.client.post("/_devstore/faults", content=body)
     assert response.status_code == 400

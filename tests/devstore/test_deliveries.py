@@ -288,3 +288,15 @@ def test_a_burst_is_delivered_whole_and_in_parallel(devstore: RunningDevstore, a
     app.wait_for("shop/update", 96, seconds=10)
     assert time.monotonic() - began < 96 * 0.05 / 3  # one after another would take 4.8 s
     assert settle(devstore)["delivered"] == 96
+
+
+def test_a_ledger_that_fails_for_a_while_loses_nothing(devstore: RunningDevstore, app: ListeningApp) -> None:
+    ledger = devstore.platform.ledger
+    app.answer = lambda _: Answer(after_s=0.3)
+    devstore.platform.send(DOMAIN, "shop/update", {"id": 1})
+    app.wait_for("shop/update")
+    ledger.execute("ALTER TABLE deliveries RENAME TO elsewhere")  # the outcome cannot be written down
+    time.sleep(0.6)
+    ledger.execute("ALTER TABLE elsewhere RENAME TO deliveries")
+    app.wait_for("shop/update", 2)
+    assert settle(devstore)["delivered"] == 1
