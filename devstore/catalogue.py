@@ -66,8 +66,6 @@ def build_catalogue(rng: np.random.Generator, *, products: int, days: int, domai
     style = np.array([s for _, _, s, _ in chosen], dtype=np.int64)
     titles = [title for _, _, _, title in chosen]
     ranges = [title.split(" ", 1)[0] for title in titles]
-    partner, probability = _partners(rng, forms, style)
-
     launched = np.where(
         rng.random(products) < 0.6, -rng.integers(1, 400, products), rng.integers(0, days, products)
     )
@@ -80,9 +78,10 @@ def build_catalogue(rng: np.random.Generator, *, products: int, days: int, domai
     gone = (rng.random(products) < 0.05) & ~new & ~gift & ~draft
     retired[gone] = np.minimum(launched[gone] + rng.integers(60, 400, int(gone.sum())), days - 1)
     retired = np.where(gone & (retired <= 0), 1, retired)
+    partner, probability = _partners(rng, forms, style, ~draft & ~gone)
 
     cheap_first = np.array([form.pounds for form in forms]) ** -0.35
-    popularity = rng.lognormal(0.0, 1.1, products) * cheap_first
+    popularity = rng.lognormal(0.0, 0.9, products) * cheap_first
     popularity[gift] = np.median(popularity) * 0.5
     trend = np.where(
         rng.random(products) < 0.2, rng.choice([-1.0, 1.0], products) * rng.uniform(0.5, 1.6, products), 0
@@ -141,12 +140,14 @@ def write_catalogue(
 ) -> None:
     """Write products, variants and collections; `out` holds the places that are out of stock at `now`.
 
-    One product in twenty is sold on without stock, and as many are not tracked at all.
+    One product in twenty is sold on without stock, as many are not tracked at all, and one in a hundred is
+    active but not on the online store.
     """
     total = len(catalogue.product_id)
     days = len(midnights)
     offset = domain_offset(store.domain)
     goes_on = rng.random(total) < 0.05
+    unlisted = rng.random(total) < 0.01
     untracked = (rng.random(total) < 0.05) | catalogue.gift_card
     sold_out = np.zeros(total, dtype=bool)
     sold_out[out] = True
@@ -171,7 +172,7 @@ def write_catalogue(
                 product_id, handle_of(catalogue.title[p]), catalogue.title[p], _body(catalogue, p, department, style),
                 form, catalogue.vendor[p], status, json.dumps(_tags(catalogue, p, department, style)),
                 department.title, json.dumps([_option_name(catalogue, p)]), created,
-                None if status == "DRAFT" else created, max(created, changed), None, int(catalogue.gift_card[p]),
+                None if status == "DRAFT" or unlisted[p] else created, max(created, changed), None, int(catalogue.gift_card[p]),
             )
         )  # fmt: skip
         for v in range(first, first + count):
@@ -213,11 +214,17 @@ def _choose(rng: np.random.Generator, products: int) -> list[tuple[int, Form, in
     return sorted(chosen, key=lambda row: (row[0], row[2], row[3]))
 
 
-def _partners(rng: np.random.Generator, forms: list[Form], style: Ints) -> tuple[Ints, Floats]:
-    """For each product the one that is often bought with it: the right form, of its own style if there is one."""
+def _partners(
+    rng: np.random.Generator, forms: list[Form], style: Ints, lasting: NDArray[np.bool_]
+) -> tuple[Ints, Floats]:
+    """For each product the one that is often bought with it: the right form, of its own style if there is one.
+
+    Only `lasting` products are chosen, so that a pair of the truth can be seen in the orders.
+    """
     by_form: dict[str, list[int]] = {}
     for place, form in enumerate(forms):
-        by_form.setdefault(form.name, []).append(place)
+        if lasting[place]:
+            by_form.setdefault(form.name, []).append(place)
     partner = np.full(len(forms), -1, dtype=np.int64)
     probability = np.zeros(len(forms))
     for place, form in enumerate(forms):

@@ -243,11 +243,11 @@ class Shopper:
         await self._post("/cart/update.js", {"attributes": {"_ml_visitor": self._visitor}})
         answer = await self._post("/checkout", {})
         body = _json(answer)
-        if answer is not None and answer.is_success and "order_id" in body:
+        order = body.get("order", body)
+        order_id, name = (order.get("id", order.get("order_id")), order.get("name", order.get("order_name")))
+        if answer is not None and answer.is_success and order_id is not None:
             exposures = [exposure for exposure in self._cart.values() if exposure]
-            self._tally.order(
-                int(body["order_id"]), str(body.get("order_name", "")), exposures, self._visitor
-            )
+            self._tally.order(int(order_id), str(name), exposures, self._visitor)
         elif answer is not None and answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
             self._tally.sold_out += 1
         else:

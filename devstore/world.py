@@ -276,11 +276,11 @@ def _truth(
                 "complement_id": product(int(catalogue.partner[p])),
                 "probability": round(float(catalogue.partner_probability[p]), 4),
             }
-            for p in np.flatnonzero(catalogue.partner >= 0).tolist()
+            for p in np.flatnonzero((catalogue.partner >= 0) & ~catalogue.draft).tolist()
         ],
         "rhythms": [
             {"product_id": product(p), "cycle_days": int(catalogue.cycle_days[p])}
-            for p in np.flatnonzero(catalogue.cycle_days > 0).tolist()
+            for p in np.flatnonzero((catalogue.cycle_days > 0) & ~catalogue.draft).tolist()
         ],
         "trends": [
             {"product_id": product(p), "log_rate_per_day": round(float(catalogue.daily_trend[p]), 6)}
