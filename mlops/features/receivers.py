@@ -22,6 +22,8 @@ def _publish(sender: type[Shop], instance: Shop, **_: Any) -> None:
         try:
             online.publish_shop(instance)
         except RedisError as error:
-            raise Transient("the fast copy of the shop directory does not answer", code="redis_down") from error
+            raise Transient(
+                "the fast copy of the shop directory does not answer", code="redis_down"
+            ) from error
 
     transaction.on_commit(publish)
