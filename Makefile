@@ -27,7 +27,7 @@ lint: setup ## Formatting, types and import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
-	@$(BIN)/mypy .
+	@SHELFWISE_LOCAL=1 $(BIN)/mypy .
 	@npx --no-install tsc -p frontend --noEmit
 
 types: setup openapi ## Regenerate openapi.json and the front end's types

@@ -157,7 +157,7 @@ class _Postgres:
             self._psql("create database shelfwise")
 
     def _psql(self, statement: str) -> str:
-        command = [
+        command: list[str | Path] = [
             self.bin / "psql",
             "-X",
             "-A",

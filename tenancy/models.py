@@ -35,7 +35,7 @@ class Shop(models.Model):
     def seal(self, secret: str) -> bytes:
         return settings.KEYRING.seal(secret.encode(), context=f"shop:{self.domain}")
 
-    def unseal(self, sealed: bytes) -> str:
+    def unseal(self, sealed: bytes | memoryview) -> str:
         return settings.KEYRING.open(bytes(sealed), context=f"shop:{self.domain}").decode()
 
 

@@ -102,7 +102,7 @@ class ShopOwned(models.Model):
         found = _current.get()
         if found is None:
             raise ScopeMissing(f"{type(self).__name__} was saved outside a shop scope")
-        if self.shop_id is None and found != _ANY_SHOP:
+        if found != _ANY_SHOP and getattr(self, "shop_id", None) is None:
             self.shop_id = found
         if found not in (_ANY_SHOP, self.shop_id):
             raise ScopeMissing(f"a row of shop {self.shop_id} was saved in the scope of shop {found}")

@@ -28,4 +28,4 @@ def _connect_here_only(self: socket.socket, address: Any) -> None:
     _connect(self, address)
 
 
-socket.socket.connect = _connect_here_only  # type: ignore[method-assign]
+socket.socket.connect = _connect_here_only  # type: ignore[method-assign,assignment]
