@@ -9,9 +9,14 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from playwright.sync_api import Browser
 
+from shopify_app.local.journey import Journey
+from shopify_app.local.terminal import Terminal
 from tenancy import redis as shared_redis
 from tenancy.models import Shop, ShopState
+from tests.chromium import open_browser
+from tests.live_product import LiveProduct, live_product
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -53,6 +58,21 @@ def shop(db: None) -> Shop:
 def other_shop(db: None) -> Shop:
     """Stranger: another installed shop, whose rows must never be seen by the first."""
     return _shop("stranger.myshopify.com", "Stranger")
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveProduct]:
+    """The whole product, installed on a store of 600 orders, trained twice, visited by shoppers for some seconds."""
+    with live_product(tmp_path_factory.mktemp("product"), orders=600) as found:
+        Journey(found.merchant(), Terminal()).walk(shoppers_seconds=8)
+        yield found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real headless Chromium."""
+    with open_browser() as found:
+        yield found
 
 
 def _shop(domain: str, name: str) -> Shop:

@@ -1,0 +1,51 @@
+"""The whole product as its users meet it: a local Shopify, web server, workers and clock, on services of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from shopify_app.local.merchant import Merchant
+from shopify_app.local.processes import Supervisor
+from shopify_app.local.stack import ROOT, Stack, free_port
+
+SHOP = "birch-and-co.myshopify.com"
+OWNER, OPERATOR, VIEWER = 1001, 1002, 1003
+
+
+@dataclass(frozen=True, slots=True)
+class LiveProduct:
+    """A running product and the shop in it."""
+
+    stack: Stack
+    supervisor: Supervisor
+    shop: str = SHOP
+
+    def merchant(self, staff: int = OWNER) -> Merchant:
+        return Merchant(
+            app_url=self.stack.app_url, devstore_url=self.stack.devstore_url, shop=self.shop, staff=staff
+        )
+
+
+@contextmanager
+def live_product(folder: Path, *, orders: int, seed: int = 7) -> Iterator[LiveProduct]:
+    """Generate a store of `orders` orders and start everything; nothing is installed yet."""
+    stack = Stack(folder, free_port(18000), free_port(19000))
+    data = folder / "devstore"
+    command = [sys.executable, "-m", "devstore", "generate", "--data", str(data), "--shop", SHOP]
+    command += ["--orders", str(orders), "--months", "12", "--seed", str(seed)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    stack.embedded.start()
+    supervisor = Supervisor(folder)
+    try:
+        stack.manage("migrate", "--verbosity", "0")
+        stack.start_devstore(supervisor, data)
+        stack.start_app(supervisor)
+        yield LiveProduct(stack, supervisor)
+    finally:
+        supervisor.stop()
+        stack.embedded.stop()
