@@ -176,7 +176,7 @@ def _change(
         },
     )
     pointer = _pointer(row)
-    # If this process dies before it publishes, `deployments.follow` does within seconds.
+    # If this process dies before it publishes, the training tick does within seconds.
     transaction.on_commit(lambda: pointers.publish(shop.pk, slot, pointer), robust=True)
     transaction.on_commit(lambda: pointers.mark_published(shop.pk), robust=True)
     return _state(row)

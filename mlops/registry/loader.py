@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
+from mlops.features import sealed
 from mlops.predictors import artefact
 from mlops.predictors.artefact import Loaded
-from mlops.registry import files
 
 # A predictor of 5,000 products is 16 MB in memory, so this is at most 1 GB of versions in use.
 MOST_KEPT = 64
+KIND = "artefact"
 
 _lock = threading.Lock()
 _kept: OrderedDict[tuple[int, str], Loaded] = OrderedDict()
@@ -29,7 +30,7 @@ def load(shop_id: int, digest: str) -> Loaded:
             _kept.move_to_end((shop_id, digest))
             return found
     # Outside the lock: a cold load of one shop must not hold up the others. Two threads may both load; either is right.
-    loaded = artefact.unpack(files.read(shop_id, digest), digest=digest)
+    loaded = artefact.unpack(sealed.read(shop_id, digest, kind=KIND), digest=digest)
     with _lock:
         _kept[shop_id, digest] = loaded
         while len(_kept) > MOST_KEPT:

@@ -10,8 +10,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 
+from mlops.features import sealed
 from mlops.predictors import artefact
-from mlops.registry import files
+from mlops.registry import loader
 from mlops.registry.models import Lifecycle, Transition, UseCase, Version
 from tenancy.errors import NotFound, UserFixable
 from tenancy.locks import LockKind, lock
@@ -65,7 +66,7 @@ def register(
     digest = artefact.digest_of(content)
     loaded = artefact.unpack(content, digest=digest)
     # The file first: a row never names a file that is not there.
-    files.keep(shop.pk, digest, content)
+    sealed.keep(shop.pk, digest, content, kind=loader.KIND)
     with transaction.atomic():
         lock(shop, LockKind.SLOTS, wait_s=10.0)
         found = Version.objects.filter(run_id=lineage.run_id).first()

@@ -1,0 +1,61 @@
+"""Training frames frozen as sealed Parquet files, named by the hash of their content."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from datetime import datetime
+
+import polars as pl
+
+from mlops.features import sealed
+from mlops.features.models import Snapshot
+from mlops.features.read import order_frame
+from tenancy.models import Shop
+
+
+class SnapshotDamaged(RuntimeError):
+    """The stored frame is not the one that was frozen."""
+
+
+def take(shop: Shop, *, until: datetime, now: datetime) -> Snapshot:
+    """Freeze the shop's order lines from before `until`; the same content again is the same snapshot."""
+    frame = order_frame(shop, until=until)
+    content = _parquet(frame)
+    digest = hashlib.sha256(content).hexdigest()
+    sealed.keep(shop.pk, digest, content, kind="snapshot")
+    snapshot, _ = Snapshot.objects.get_or_create(
+        shop=shop,
+        digest=digest,
+        until=until,
+        defaults={
+            "taken_at": now,
+            "since": frame["ordered_at"].min(),
+            "orders": frame["order_id"].n_unique(),
+            "lines": frame.height,
+            "customers": frame["customer_id"].drop_nulls().n_unique(),
+            "products": frame["product_id"].n_unique(),
+        },
+    )
+    return snapshot
+
+
+def read(snapshot: Snapshot) -> pl.DataFrame:
+    """The frozen frame; columns as `mlops.features.read.ORDER_FRAME_SCHEMA`.
+
+    Raises:
+        FileUnusable: the file is missing or does not open.
+        SnapshotDamaged: its content is not what the digest names.
+    """
+    content = sealed.read(snapshot.shop_id, snapshot.digest, kind="snapshot")
+    if hashlib.sha256(content).hexdigest() != snapshot.digest:
+        raise SnapshotDamaged(f"snapshot {snapshot.digest} was altered")
+    return pl.read_parquet(io.BytesIO(content))
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    held = io.BytesIO()
+    frame.write_parquet(
+        held, compression="zstd", compression_level=3, statistics=False, row_group_size=250_000
+    )
+    return held.getvalue()

@@ -1,0 +1,62 @@
+"""Training runs: one row per run, taken further step by step. Written by `mlops.training.run` alone."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from mlops.features.models import Snapshot
+from mlops.registry.models import UseCase, Version
+from tenancy.scope import ShopOwned
+
+
+class RunState(models.TextChoices):
+    """The step that comes next; the last two are final."""
+
+    SNAPSHOT = "snapshot"
+    CHOOSE = "choose"
+    MEASURE = "measure"
+    FIT = "fit"
+    DEPLOY = "deploy"
+    DONE = "done"
+    FAILED = "failed"
+
+
+FINAL = (RunState.DONE, RunState.FAILED)
+
+
+class TrainingRun(ShopOwned):
+    id = models.BigAutoField(primary_key=True)
+    use_case = models.CharField(max_length=24, choices=UseCase.choices, default=UseCase.RECOMMENDATIONS)
+    state = models.CharField(max_length=16, choices=RunState.choices, default=RunState.SNAPSHOT)
+    reason = models.TextField()
+    actor = models.CharField(max_length=64)
+    seed = models.BigIntegerField(default=42)
+    requested_at = models.DateTimeField(help_text="orders from before this moment are learnt from")
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    in_flight_since = models.DateTimeField(null=True, help_text="a step began; cleared when it ends")
+    attempts = models.IntegerField(default=0, help_text="how often the present step was begun")
+    work = models.JSONField(default=dict, help_text="what the finished steps found")
+    snapshot = models.ForeignKey(
+        Snapshot, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    version = models.ForeignKey(
+        Version, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    code = models.CharField(max_length=32, blank=True, help_text="why it failed, or ended without a version")
+    message = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            # A second request while one is under way joins it.
+            models.UniqueConstraint(
+                fields=["shop", "use_case"],
+                name="one_open_run",
+                condition=~models.Q(state__in=["done", "failed"]),
+            )
+        ]
+        # Serves the list of runs, newest first, and the tick's search for open ones.
+        indexes = [models.Index(fields=["shop", "-id"], name="run_newest")]
+
+    def __str__(self) -> str:
+        return f"training run {self.pk} ({self.state})"

@@ -1,0 +1,25 @@
+"""Which code trained a version."""
+
+from __future__ import annotations
+
+import subprocess
+
+from django.conf import settings
+
+
+def code_revision() -> str:
+    """CODE_REVISION, else the commit of the working tree; empty when neither is known."""
+    if settings.CODE_REVISION:
+        return str(settings.CODE_REVISION)
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=settings.BASE_DIR,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return found.stdout.strip()
