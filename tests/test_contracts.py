@@ -1,0 +1,80 @@
+"""Rules of the house that a machine can hold: names, sizes, and nothing left undocumented."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BANNED = re.compile(r"(^|_)(utils?|helpers?|common|misc)(_|$)")
+LONGEST = 500
+
+
+def _tracked(*patterns: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", *patterns],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    return [ROOT / name for name in listed if (ROOT / name).is_file()]
+
+
+def test_no_file_is_named_for_nothing() -> None:
+    assert [
+        str(p.relative_to(ROOT)) for p in _tracked("*.py", "*.ts", "*.tsx", "*.js") if BANNED.search(p.stem)
+    ] == []
+
+
+def test_no_source_file_has_outgrown_a_screenful_of_ideas() -> None:
+    too_long = {
+        str(path.relative_to(ROOT)): lines
+        for path in _tracked("*.py", "*.ts", "*.tsx", "*.js", "*.liquid")
+        if path.name != "schema.d.ts" and (lines := len(path.read_text().splitlines())) > LONGEST
+    }
+    assert too_long == {}
+
+
+def test_every_setting_is_documented_and_every_documented_setting_exists() -> None:
+    source = (ROOT / "shopify_app" / "settings.py").read_text()
+    read = set(re.findall(r'environment\.\w+\(\s*"([A-Z_]+)"', source)) | {"SHELFWISE_VAR"}
+    documented = set(
+        re.findall(r"^\| `([A-Z_]+)`", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE)
+    )
+    assert read - {"SHELFWISE_LOCAL"} == documented
+
+
+def test_every_topic_has_a_handler_and_every_handler_a_topic() -> None:
+    from shopify_app.webhooks.handlers import HANDLERS
+
+    webhooks = tomllib.loads((ROOT / "shopify.app.toml").read_text())["webhooks"]["subscriptions"]
+    subscribed = {t for each in webhooks for t in each.get("topics", []) + each.get("compliance_topics", [])}
+    assert set(HANDLERS) == subscribed
+
+
+def test_lock_files_carry_hashes_and_no_address() -> None:
+    for name in ("requirements.lock", "requirements-dev.lock", "package-lock.json"):
+        content = (ROOT / name).read_text()
+        assert not re.search(r"resolved|pypi|npmjs|pythonhosted|file://|index-url", content), name
+    assert "--hash=sha256:" in (ROOT / "requirements.lock").read_text()
+
+
+@pytest.mark.parametrize("pattern", [r"shp(at|ca|pa|ss|rt)_[0-9a-f]{32}", r"-----BEGIN [A-Z ]*PRIVATE KEY"])
+def test_no_secret_is_committed(pattern: str) -> None:
+    found = [
+        str(path.relative_to(ROOT))
+        for path in _tracked()
+        if path.stat().st_size < 2**20 and re.search(pattern.encode(), path.read_bytes())
+    ]
+    assert found == []
+
+
+def test_dependabot_watches_the_dependencies() -> None:
+    watched = (ROOT / ".github" / "dependabot.yml").read_text()
+    assert '"pip"' in watched
+    assert '"npm"' in watched
