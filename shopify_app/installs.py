@@ -14,7 +14,7 @@ from django.db import transaction
 from django.dispatch import Signal
 from django.utils import timezone
 
-from shopify_app.graphql import budget, token_endpoint
+from shopify_app.graphql import token_endpoint
 from shopify_app.graphql.client import AdminClient
 from shopify_app.graphql.throttle import Priority
 from shopify_app.graphql.token_endpoint import Grant, GrantRefused, TokenEndpointDown
@@ -105,7 +105,9 @@ def access_token(shop: Shop, now: datetime, *, rejected: str | None = None) -> s
     )
 
 
-def admin_client(shop: Shop, *, priority: Priority = Priority.FOLLOW_UP, patience_s: float = 5.0) -> AdminClient:
+def admin_client(
+    shop: Shop, *, priority: Priority = Priority.FOLLOW_UP, patience_s: float = 5.0
+) -> AdminClient:
     """The Admin API of exactly this shop, with a token that is kept fresh."""
 
     def token(rejected: str | None) -> str:
@@ -273,9 +275,9 @@ def _learn_quietly(shop: Shop, now: datetime) -> None:
         learnt = learn(shop)
     except (Transient, UserFixable):
         return
-    shop.name, shop.currency, shop.timezone, shop.scopes = learnt.name, learnt.currency, learnt.timezone, learnt.scopes
-
-
-def forget(shop: Shop) -> None:
-    """Drop what is kept of the shop outside the database (shop/redact)."""
-    budget.forget(shop)
+    shop.name, shop.currency, shop.timezone, shop.scopes = (
+        learnt.name,
+        learnt.currency,
+        learnt.timezone,
+        learnt.scopes,
+    )

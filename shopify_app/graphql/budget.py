@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from redis.exceptions import RedisError, WatchError
@@ -44,8 +45,9 @@ def reserve(shop: Shop, cost: float, priority: Priority, *, now: float) -> float
         for _ in range(_TRIES):
             with client.pipeline() as pipe:
                 try:
-                    pipe.watch(name)
-                    bucket = _read(pipe.hgetall(name)) or throttle.unknown(now)
+                    pipe.watch(name)  # type: ignore[no-untyped-call]
+                    stored: Any = pipe.hgetall(name)
+                    bucket = _read(stored) or throttle.unknown(now)
                     wait = throttle.wait_s(bucket, cost, priority, headroom_percent=percent, now=now)
                     if wait > 0:
                         return wait
@@ -82,16 +84,10 @@ def report(shop: Shop, bucket: Bucket | None, priority: Priority, *, throttled: 
 
 def calls(shop: Shop) -> Calls:
     """The counters `shopify_calls_total` of one shop."""
-    found: dict[bytes, bytes] = shared_redis.client().hgetall(_calls_key(shop))
+    found: Any = shared_redis.client().hgetall(_calls_key(shop))
     counts = {name.decode(): int(value) for name, value in found.items()}
     throttled = counts.pop("throttled", 0)
     return Calls(by_phase={each.value: counts.get(each.value, 0) for each in Priority}, throttled=throttled)
-
-
-def forget(shop: Shop) -> None:
-    """Drop the shop's keys."""
-    _own.pop(shop.pk, None)
-    shared_redis.client().delete(_bucket_key(shop), _calls_key(shop))
 
 
 def _bucket_key(shop: Shop) -> str:
@@ -109,7 +105,12 @@ def _read(found: dict[bytes, bytes]) -> Bucket | None:
         return None
 
 
-def _write(pipe: object, name: str, bucket: Bucket) -> None:
-    values = {"maximum": bucket.maximum, "available": bucket.available, "restore_rate": bucket.restore_rate, "at": bucket.at}
-    pipe.hset(name, mapping=values)  # type: ignore[attr-defined]
-    pipe.expire(name, _KEEP_S)  # type: ignore[attr-defined]
+def _write(pipe: Any, name: str, bucket: Bucket) -> None:
+    values = {
+        "maximum": bucket.maximum,
+        "available": bucket.available,
+        "restore_rate": bucket.restore_rate,
+        "at": bucket.at,
+    }
+    pipe.hset(name, mapping=values)
+    pipe.expire(name, _KEEP_S)

@@ -123,7 +123,11 @@ def allowed_address(url: str) -> bool:
         parts = urlsplit(url)
         host = parts.hostname or ""
         own = urlsplit(settings.SHOPIFY_SHOP_ORIGIN)
-        if "{" not in settings.SHOPIFY_SHOP_ORIGIN and parts.netloc == own.netloc and parts.scheme == own.scheme:
+        if (
+            "{" not in settings.SHOPIFY_SHOP_ORIGIN
+            and parts.netloc == own.netloc
+            and parts.scheme == own.scheme
+        ):
             return True
     except ValueError:
         return False

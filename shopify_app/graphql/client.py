@@ -105,14 +105,18 @@ class AdminClient:
                     raise
                 time.sleep(pause)
                 waited += pause
-        raise TokenRejected("Shopify refuses the token of this shop", next_step="Open the app from the Shopify admin.")
+        raise TokenRejected(
+            "Shopify refuses the token of this shop", next_step="Open the app from the Shopify admin."
+        )
 
     def _wait_for_budget(self, name: str, patience_s: float) -> float:
         waited = 0.0
         cost = _last_cost.get(name, FIRST_GUESS_POINTS)
         while (pause := budget.reserve(self.shop, cost, self.priority, now=time.time())) > 0:
             if waited + pause > patience_s:
-                raise Throttled("the share of Shopify's rate limit for this kind of call is used up", wait_s=pause)
+                raise Throttled(
+                    "the share of Shopify's rate limit for this kind of call is used up", wait_s=pause
+                )
             time.sleep(pause)
             waited += pause
         return waited
@@ -169,18 +173,24 @@ def _refuse_status(response: httpx.Response, name: str) -> None:
     if status == 200:
         return
     if status == 401:
-        raise TokenRejected("Shopify refuses the token of this shop", next_step="Open the app from the Shopify admin.")
+        raise TokenRejected(
+            "Shopify refuses the token of this shop", next_step="Open the app from the Shopify admin."
+        )
     if status in (402, 404, 423):
         raise ShopClosed(
             f"the shop is frozen, locked or gone (HTTP {status})",
             next_step="Ask the shop's owner to reopen it; the app continues by itself.",
         )
     if status == 403:
-        raise AccessDenied("Shopify denies this app access to the shop (HTTP 403)", next_step="Open the app again.")
+        raise AccessDenied(
+            "Shopify denies this app access to the shop (HTTP 403)", next_step="Open the app again."
+        )
     if status == 429:
         raise Throttled("Shopify asks us to slow down", wait_s=_seconds(response.headers.get("retry-after")))
     if status >= 500:
-        raise ShopifyTrouble(f"Shopify answered {status}", wait_s=_seconds(response.headers.get("retry-after")))
+        raise ShopifyTrouble(
+            f"Shopify answered {status}", wait_s=_seconds(response.headers.get("retry-after"))
+        )
     raise DocumentRejected(f"Shopify answered {status} to the document {name}")
 
 
@@ -196,7 +206,8 @@ def _error(name: str, errors: list[dict[str, Any]], codes: set[str], wait_s: flo
         return Throttled("Shopify's rate limit is used up", wait_s=wait_s)
     if "ACCESS_DENIED" in codes:
         return AccessDenied(
-            f"Shopify denies a field of {name}", next_step="Open the app in the Shopify admin and grant its scopes."
+            f"Shopify denies a field of {name}",
+            next_step="Open the app in the Shopify admin and grant its scopes.",
         )
     if "SHOP_INACTIVE" in codes:
         return ShopClosed("the shop is inactive", next_step="Ask the shop's owner to reopen it.")

@@ -26,7 +26,9 @@ def client() -> httpx.Client:
             if found is None:
                 found = _clients[pid] = httpx.Client(
                     timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-                    limits=httpx.Limits(max_connections=20, max_keepalive_connections=5, keepalive_expiry=4.0),
+                    limits=httpx.Limits(
+                        max_connections=20, max_keepalive_connections=5, keepalive_expiry=4.0
+                    ),
                     headers={"User-Agent": AGENT},
                     follow_redirects=False,
                     trust_env=False,

@@ -13,7 +13,7 @@ from shopify_app.graphql import shop_http
 from tenancy.errors import Bug, Transient, UserFixable
 
 _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
-_ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105 - the name of a kind, not a secret
+_ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"
 _OFFLINE = "urn:shopify:params:oauth:token-type:offline-access-token"
 _ONLINE = "urn:shopify:params:oauth:token-type:online-access-token"
 
@@ -116,17 +116,25 @@ def _post(domain: str, fields: dict[str, str]) -> dict[str, Any]:
     if reason == "invalid_subject_token":
         raise StaleSession("Shopify does not accept this session token", next_step="Reload the page.")
     if reason in ("invalid_grant", "invalid_request", "app_not_installed", "shop_not_permitted"):
-        raise GrantRefused(f"Shopify refuses the grant ({reason})", next_step="Open the app from the Shopify admin.")
+        raise GrantRefused(
+            f"Shopify refuses the grant ({reason})", next_step="Open the app from the Shopify admin."
+        )
     if response.status_code >= 500 or response.status_code == 429 or response.status_code == 200:
         raise TokenEndpointDown(f"Shopify's token endpoint answered {response.status_code}")
     # The client id or secret is wrong: the operator must look at the settings, no merchant can mend it.
-    raise Bug(f"Shopify refuses this app's credentials (HTTP {response.status_code}, {reason[:60] or 'no reason'})")
+    raise Bug(
+        f"Shopify refuses this app's credentials (HTTP {response.status_code}, {reason[:60] or 'no reason'})"
+    )
 
 
 def _grant(answer: dict[str, Any], now: datetime) -> Grant:
     def moment(name: str) -> datetime | None:
         seconds = answer.get(name)
-        return now + timedelta(seconds=int(seconds)) if isinstance(seconds, int | float) and seconds > 0 else None
+        return (
+            now + timedelta(seconds=int(seconds))
+            if isinstance(seconds, int | float) and seconds > 0
+            else None
+        )
 
     return Grant(
         access_token=str(answer["access_token"]),

@@ -1,0 +1,88 @@
+"""What to do after asking Shopify how an export stands. Pure: facts in, the next step as a value out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shopify_app.graphql.bulk import BulkOperation, BulkStatus
+
+MOST_EXPORTS = 4
+MOST_TROUBLES = 8
+SLOWEST_POLL_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Ask again in `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read this file; `partial` when the export failed after writing it and must run again afterwards."""
+
+    url: str
+    partial: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """The export ended well and holds nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportAgain:
+    """Start the export anew after `seconds`."""
+
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """A person must look; `code` and `message` are shown to the merchant."""
+
+    code: str
+    message: str
+
+
+Step = Wait | Read | Empty | ExportAgain | GiveUp
+
+
+def after_asking(operation: BulkOperation | None, *, exports: int, poll_s: float, stands_alone: bool) -> Step:
+    """The step that follows Shopify's answer.
+
+    Args:
+        operation: None when Shopify no longer knows it.
+        exports: exports started so far in this run, this one included.
+        poll_s: the wait before this answer.
+        stands_alone: each line of the file is complete in itself. Only then is a part of the file of use: an order
+            cut from its lines would look like an order that lost them.
+    """
+    if operation is None:
+        return again("Shopify no longer knows the export", exports)
+    if operation.status in (BulkStatus.CREATED, BulkStatus.RUNNING, BulkStatus.CANCELING):
+        return Wait(min(poll_s * 1.5, SLOWEST_POLL_S))
+    if operation.status == BulkStatus.COMPLETED:
+        return Read(operation.url, partial=False) if operation.url else Empty()
+    if operation.error_code == "ACCESS_DENIED":
+        return GiveUp(
+            "access_denied", "Shopify denies this app access to the data. Open the app and grant its scopes."
+        )
+    if stands_alone and operation.partial_url:
+        return Read(operation.partial_url, partial=True)
+    what = operation.error_code or operation.status.value
+    return again(f"Shopify's export ended with {what}", exports)
+
+
+def again(reason: str, exports: int) -> Step:
+    """Export anew, unless that was done often enough."""
+    if exports >= MOST_EXPORTS:
+        return GiveUp("export_failed", f"{reason}, {exports} times. Try again later with Restart import.")
+    return ExportAgain(reason, seconds=min(300.0, 5.0 * 3.0 ** (exports - 1)))
+
+
+def pause_after_trouble(troubles: int, wait_s: float | None) -> float:
+    """Seconds before the next try: the server's own wait when it gave one, else growing."""
+    return wait_s if wait_s is not None else min(120.0, 2.0**troubles)

@@ -1,0 +1,97 @@
+"""The work of importing a shop's history: one job per resource, and the rows read but not yet written."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from tenancy.scope import ShopOwned
+
+
+class Resource(models.TextChoices):
+    PRODUCTS = "products"
+    COLLECTIONS = "collections"
+    CUSTOMERS = "customers"
+    ORDERS = "orders"
+    INVENTORY = "inventory"
+
+
+class JobState(models.TextChoices):
+    WAITING = "waiting"  # for its turn: Shopify runs a few exports at a time
+    EXPORTING = "exporting"  # Shopify writes the file
+    READING = "reading"  # we read the file, from `byte_offset` on
+    WRITING = "writing"  # children are joined to their parents and appended as events
+    DONE = "done"
+    FAILED = "failed"
+
+
+OPEN_STATES = (JobState.WAITING, JobState.EXPORTING, JobState.READING, JobState.WRITING)
+
+
+class ImportJob(ShopOwned):
+    """One resource of one shop. Its row is the truth about how far the import is; any process may take it on.
+
+    Who works on it holds the lease: every write names `lease_token`, so that a process that was thought dead and
+    comes back changes nothing.
+    """
+
+    resource = models.CharField(max_length=16, choices=Resource)
+    state = models.CharField(max_length=16, choices=JobState, default=JobState.WAITING)
+    run = models.IntegerField(default=1, help_text="grows with each restart")
+    operation_id = models.CharField(max_length=128, blank=True)
+    url = models.TextField(blank=True)
+    partial = models.BooleanField(
+        default=False, help_text="the file is what was got before the export failed"
+    )
+    byte_offset = models.BigIntegerField(default=0)
+    roots_expected = models.BigIntegerField(null=True)
+    roots_exported = models.BigIntegerField(default=0)
+    lines_total = models.BigIntegerField(null=True)
+    lines_read = models.BigIntegerField(default=0)
+    lines_written = models.BigIntegerField(default=0)
+    lines_skipped = models.BigIntegerField(default=0, help_text="not understood: left out, never guessed")
+    written_to = models.BigIntegerField(default=0, help_text="last staged root that became an event")
+    rate = models.FloatField(default=0, help_text="units per second in the present state, smoothed")
+    exports = models.IntegerField(default=0, help_text="exports started for this run")
+    troubles = models.IntegerField(default=0, help_text="failures and deaths since the last progress")
+    problem_code = models.CharField(max_length=64, blank=True)
+    problem = models.TextField(blank=True)
+    poll_s = models.FloatField(default=0)
+    next_step_at = models.DateTimeField()
+    lease_token = models.CharField(max_length=32, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["shop", "resource"], name="one_job_per_resource")]
+        indexes = [
+            # Serves the tick: jobs of every shop whose time has come.
+            models.Index(fields=["next_step_at"], name="job_due", condition=models.Q(state__in=OPEN_STATES)),
+            # Serves the finish webhook, which names the operation only.
+            models.Index(fields=["shop", "operation_id"], name="job_of_operation"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.resource} ({self.state})"
+
+
+class StagedRow(ShopOwned):
+    """A line of a bulk result, kept until its parent and all its siblings are there. Written by COPY, read by parent."""
+
+    id = models.BigAutoField(primary_key=True)
+    job = models.ForeignKey(ImportJob, on_delete=models.CASCADE, db_index=False, related_name="+")
+    node_id = models.BigIntegerField()
+    parent_id = models.BigIntegerField(null=True)
+    body = models.TextField(help_text="the line, without words that are not ours")
+
+    class Meta:
+        indexes = [
+            # Serves the next roots in file order.
+            models.Index(
+                fields=["job", "id"], name="staged_root", condition=models.Q(parent_id__isnull=True)
+            ),
+            # Serves the children of a batch of roots.
+            models.Index(
+                fields=["job", "parent_id"], name="staged_child", condition=models.Q(parent_id__isnull=False)
+            ),
+        ]

@@ -1,0 +1,136 @@
+"""Takes in what webhooks tell about the shop's data: a payload becomes events, or an object to read again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mlops.features import store
+from mlops.features.events import (
+    CollectionDeleted,
+    CustomerDeleted,
+    Event,
+    OrderDeleted,
+    ProductDeleted,
+    ShopMarker,
+    Source,
+)
+from mlops.features.models import Variant
+from shopify_app import installs
+from shopify_app.sync.reread import Kind, Wanted, read
+from shopify_app.sync.translate import payloads
+from shopify_app.sync.translate.shapes import SHAPES, keep
+from shopify_app.sync.translate.values import Untranslatable, number
+from tenancy.models import Shop
+
+__all__ = ["Received", "Untranslatable", "append", "cut", "handles", "read_again", "translate"]
+Payload = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What one delivery comes to."""
+
+    events: tuple[Event, ...] = ()
+    wanted: Wanted | None = None
+
+
+def cut(topic: str, payload: Any) -> dict[str, Any] | None:
+    """The payload without all that we never read, personal fields first of all; None when the topic is unknown."""
+    if topic not in SHAPES:
+        return None
+    kept = keep(payload, SHAPES[topic])
+    return kept if isinstance(kept, dict) else None
+
+
+def handles(topic: str) -> bool:
+    """True when the topic is about the shop's data."""
+    return topic in _TRANSLATORS
+
+
+def translate(topic: str, payload: Payload, at: datetime) -> Received:
+    """The events of one payload. Call it inside the shop's scope.
+
+    Args:
+        at: when Shopify triggered the delivery: the version time of deletions, which carry none.
+
+    Raises:
+        Untranslatable: the payload lacks something that it must have.
+    """
+    try:
+        return _TRANSLATORS[topic](payload, at)
+    except (AttributeError, TypeError, KeyError) as error:
+        raise Untranslatable(f"the payload of {topic} has another form ({type(error).__name__})") from error
+
+
+def append(shop: Shop, received: Iterable[Received], now: datetime) -> None:
+    """Append the events of several deliveries as one batch."""
+    events = [event for each in received for event in each.events]
+    if events:
+        store.append(shop, events, source=Source.WEBHOOK, now=now)
+
+
+def read_again(shop: Shop, wanted: Wanted, now: datetime) -> None:
+    """Read the object from Shopify and append it as it is now.
+
+    Raises:
+        as `AdminClient.run`.
+    """
+    store.append(shop, read(installs.admin_client(shop), wanted), source=Source.WEBHOOK, now=now)
+
+
+def _order(payload: Payload, at: datetime) -> Received:
+    return Received(tuple(payloads.order(payload)))
+
+
+def _order_edited(payload: Payload, at: datetime) -> Received:
+    edit = payload.get("order_edit") or {}
+    return Received(wanted=Wanted(Kind.ORDER, number(edit.get("order_id"), "order_edit.order_id")))
+
+
+def _refund(payload: Payload, at: datetime) -> Received:
+    return Received((payloads.refund(payload),))
+
+
+def _product(payload: Payload, at: datetime) -> Received:
+    if not payloads.tells_all_variants(payload):
+        return Received(wanted=Wanted(Kind.PRODUCT, number(payload.get("id"), "id")))
+    if payloads.tells_tracking(payload):
+        return Received((payloads.product(payload),))
+    ids = payloads.variant_ids(payload)
+    known = dict(Variant.objects.filter(variant_id__in=ids).values_list("variant_id", "available"))
+    if set(ids) - set(known):
+        return Received(wanted=Wanted(Kind.PRODUCT, number(payload.get("id"), "id")))
+    untracked = frozenset(variant_id for variant_id, available in known.items() if available is None)
+    return Received((payloads.product(payload, untracked=untracked),))
+
+
+def _collection(payload: Payload, at: datetime) -> Received:
+    return Received(wanted=Wanted(Kind.COLLECTION, number(payload.get("id"), "id")))
+
+
+def _theme(payload: Payload, at: datetime) -> Received:
+    return Received((ShopMarker("theme_published", at, detail=str(number(payload.get("id"), "id"))),))
+
+
+_TRANSLATORS: Mapping[str, Callable[[Payload, datetime], Received]] = {
+    **dict.fromkeys(("orders/create", "orders/updated", "orders/cancelled", "orders/paid"), _order),
+    "orders/edited": _order_edited,
+    "orders/delete": lambda payload, at: Received((OrderDeleted(number(payload.get("id"), "id"), at),)),
+    "refunds/create": _refund,
+    **dict.fromkeys(("products/create", "products/update"), _product),
+    "products/delete": lambda payload, at: Received((ProductDeleted(number(payload.get("id"), "id"), at),)),
+    **dict.fromkeys(("collections/create", "collections/update"), _collection),
+    "collections/delete": lambda payload, at: Received(
+        (CollectionDeleted(number(payload.get("id"), "id"), at),)
+    ),
+    **dict.fromkeys(
+        ("customers/create", "customers/update"), lambda payload, at: Received((payloads.customer(payload),))
+    ),
+    "customers/delete": lambda payload, at: Received((CustomerDeleted(number(payload.get("id"), "id"), at),)),
+    "customers/merge": lambda payload, at: Received((payloads.merge(payload, at=at),)),
+    "inventory_levels/update": lambda payload, at: Received((payloads.stock(payload, at=at),)),
+    "themes/publish": _theme,
+}

@@ -1,0 +1,160 @@
+"""Moves lines: from the bulk result into staging (or straight into events), and from staging into events.
+
+Each function is one transaction that also moves the job's marks, so that a death at any moment repeats nothing and
+leaves nothing out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from mlops.features import store
+from mlops.features.events import Event, Source
+from shopify_app.graphql.bulk import Piece
+from shopify_app.sync import leases
+from shopify_app.sync.models import ImportJob
+from shopify_app.sync.resources import Plan
+from shopify_app.sync.translate.rows import without_strangers_words
+from shopify_app.sync.translate.values import Untranslatable, number
+from tenancy.locks import LockKind, lock
+from tenancy.models import Shop
+
+# A writer of the same shop holds the lock for one batch; the lease outlasts this wait.
+LOCK_WAIT_S = 15.0
+
+
+def stage(job: ImportJob, piece: Piece, now: datetime) -> None:
+    """Keep a piece of the file in staging and move the byte mark behind it."""
+    skipped = 0
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            columns = "shop_id, job_id, node_id, parent_id, body"
+            with cursor.copy(f"copy sync_stagedrow ({columns}) from stdin") as copy:
+                for line in piece.lines:
+                    try:
+                        row = _read(line)
+                        node = number(row.get("id"), "id")
+                        above = row.pop("__parentId", None)
+                        parent = None if above is None else number(above, "__parentId")
+                    except Untranslatable:
+                        skipped += 1
+                        continue
+                    body = json.dumps(without_strangers_words(row), separators=(",", ":"), ensure_ascii=False)
+                    copy.write_row((job.shop_id, job.pk, node, parent, body.replace("\\u0000", "")))
+        leases.save(job, now, **_read_marks(job, piece, skipped))
+
+
+def append_lines(shop: Shop, job: ImportJob, plan: Plan, piece: Piece, now: datetime) -> None:
+    """Turn a piece of a file whose lines stand alone into events, and move the byte mark behind it."""
+    assert plan.single is not None
+    events: list[Event] = []
+    skipped = 0
+    for line in piece.lines:
+        try:
+            event = plan.single(_read(line))
+        except Untranslatable:
+            skipped += 1
+        else:
+            if event is not None:
+                events.append(event)
+    with transaction.atomic():
+        lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
+        marks = _read_marks(job, piece, skipped)
+        leases.save(job, now, **marks, lines_written=marks["lines_read"])
+        store.append(shop, events, source=Source.BACKFILL, now=now)
+
+
+def assemble_batch(shop: Shop, job: ImportJob, plan: Plan, now: datetime) -> int:
+    """Turn the next staged roots with all their children into events; the number of lines that left staging."""
+    assert plan.assemble is not None
+    with transaction.atomic():
+        lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
+        roots = _next_roots(job, plan.roots_per_batch)
+        if not roots:
+            return 0
+        children = _children(job, [node for _, node, _ in roots])
+        events: list[Event] = []
+        skipped = 0
+        for _, node, body in roots:
+            try:
+                events.extend(plan.assemble(json.loads(body), children.get(node, [])))
+            except Untranslatable:
+                skipped += 1
+        moved = len(roots) + sum(map(len, children.values()))
+        leases.save(
+            job,
+            now,
+            written_to=roots[-1][0],
+            lines_written=job.lines_written + moved,
+            lines_skipped=job.lines_skipped + skipped,
+            rate=job.rate,
+            troubles=0,
+        )
+        store.append(shop, events, source=Source.BACKFILL, now=now)
+        _forget(job, roots[-1][0], [node for _, node, _ in roots])
+    return moved
+
+
+def clear(job: ImportJob) -> None:
+    """Drop what is staged for the job."""
+    with connection.cursor() as cursor:
+        cursor.execute("delete from sync_stagedrow where job_id = %s", [job.pk])
+
+
+def _read(line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        raise Untranslatable("the line is not JSON") from None
+    if not isinstance(row, dict):
+        raise Untranslatable("the line is not an object")
+    return row
+
+
+def _read_marks(job: ImportJob, piece: Piece, skipped: int) -> dict[str, Any]:
+    return {
+        "byte_offset": piece.offset,
+        "lines_read": job.lines_read + len(piece.lines),
+        "lines_skipped": job.lines_skipped + skipped,
+        "rate": job.rate,
+        "troubles": 0,
+    }
+
+
+def _next_roots(job: ImportJob, count: int) -> list[tuple[int, int, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select id, node_id, body from sync_stagedrow"
+            " where job_id = %s and parent_id is null and id > %s order by id limit %s",
+            [job.pk, job.written_to, count],
+        )
+        return list(cursor.fetchall())
+
+
+def _children(job: ImportJob, parents: list[int]) -> dict[int, list[dict[str, Any]]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select parent_id, body from sync_stagedrow where job_id = %s and parent_id = any(%s) order by id",
+            [job.pk, parents],
+        )
+        rows: Iterator[tuple[int, str]] = iter(cursor.fetchall())
+    found: dict[int, list[dict[str, Any]]] = {}
+    for parent, body in rows:
+        found.setdefault(parent, []).append(json.loads(body))
+    return found
+
+
+def _forget(job: ImportJob, last_root: int, parents: list[int]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "delete from sync_stagedrow where job_id = %s and parent_id is null and id <= %s",
+            [job.pk, last_root],
+        )
+        cursor.execute(
+            "delete from sync_stagedrow where job_id = %s and parent_id = any(%s)", [job.pk, parents]
+        )

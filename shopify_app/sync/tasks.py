@@ -1,0 +1,36 @@
+"""Celery's doors to the import: a tick that finds due jobs, and one step of one job."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from shopify_app.sync import backfill
+from shopify_app.sync.models import OPEN_STATES, ImportJob
+from tenancy.models import Shop
+from tenancy.scope import unscoped
+from tenancy.tasks import ShopTask
+
+# The tick names a due job again every two seconds, so an unclaimed message is worth nothing after that.
+MESSAGE_LIFE_S = 5
+JOBS_PER_TICK = 100
+
+
+@shared_task(name="sync.tick_all", ignore_result=True)
+def tick_all() -> int:
+    """Send one step for each due job that nobody works on; also what takes jobs back from the dead."""
+    now = timezone.now()
+    with unscoped(why="the scheduler looks for due imports of every shop"):
+        due = ImportJob.objects.filter(state__in=OPEN_STATES, next_step_at__lte=now).exclude(
+            lease_until__gte=now
+        )
+        found = list(due.order_by("next_step_at").values_list("shop_id", "pk")[:JOBS_PER_TICK])
+    for shop_id, job_id in found:
+        step.apply_async((shop_id, job_id), queue="sync", expires=MESSAGE_LIFE_S)
+    return len(found)
+
+
+@shared_task(name="sync.step", base=ShopTask)
+def step(shop: Shop, job_id: int) -> None:
+    if backfill.step(shop, job_id):
+        step.apply_async((shop.pk, job_id), queue="sync", expires=MESSAGE_LIFE_S)

@@ -1,0 +1,129 @@
+"""Single values out of Shopify's JSON: ids, times, money and our two marks. Pure, and strict about each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+EXPOSURE_PROPERTY = "_ml_rec"
+VISITOR_ATTRIBUTE = "_ml_visitor"
+_EXPOSURE = re.compile(r"[A-Za-z0-9_-]{16,40}")
+_VISITOR = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_GID = re.compile(r"gid://shopify/[A-Za-z]+/([0-9]{1,19})(?:\?.*)?")
+LARGEST_ID = 2**63 - 1
+FOUR_PLACES = Decimal("0.0001")
+
+
+class Untranslatable(ValueError):
+    """A row or payload lacks something that it must have. The message names the field, never its content."""
+
+
+def need(row: Mapping[str, Any], name: str) -> Any:
+    """The field's value.
+
+    Raises:
+        Untranslatable: it is absent or null.
+    """
+    value = row.get(name)
+    if value is None:
+        raise Untranslatable(f"field {name} is missing")
+    return value
+
+
+def number(value: Any, name: str) -> int:
+    """A numeric id from an integer, digits, or a `gid://` address."""
+    if isinstance(value, bool) or value is None:
+        raise Untranslatable(f"field {name} is not an id")
+    if isinstance(value, str):
+        match = _GID.fullmatch(value)
+        text = match.group(1) if match else value
+        if not text.isascii() or not text.isdigit():
+            raise Untranslatable(f"field {name} is not an id")
+        value = int(text)
+    if not isinstance(value, int) or not 0 < value <= LARGEST_ID:
+        raise Untranslatable(f"field {name} is not an id")
+    return value
+
+
+def number_or_none(value: Any, name: str) -> int | None:
+    return None if value is None else number(value, name)
+
+
+def node_id(node: Any, name: str) -> int | None:
+    """The id inside ``{"id": ...}``; None when the node is null (a product that was deleted, a guest)."""
+    return number(node.get("id"), name) if isinstance(node, Mapping) else None
+
+
+def moment(value: Any, name: str) -> datetime:
+    """An aware UTC time from ISO 8601 with any offset."""
+    if not isinstance(value, str):
+        raise Untranslatable(f"field {name} is not a time")
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        raise Untranslatable(f"field {name} is not a time") from None
+    if found.tzinfo is None:
+        raise Untranslatable(f"field {name} has no time zone")
+    return found.astimezone(UTC)
+
+
+def moment_or_none(value: Any, name: str) -> datetime | None:
+    return None if value is None else moment(value, name)
+
+
+def money(value: Any, name: str) -> Decimal:
+    """A finite amount from a decimal string."""
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        raise Untranslatable(f"field {name} is not an amount") from None
+    if not found.is_finite():
+        raise Untranslatable(f"field {name} is not an amount")
+    return found
+
+
+def shop_money(bag: Any, name: str) -> Decimal:
+    """The amount in the shop's currency of a GraphQL money bag."""
+    if not isinstance(bag, Mapping) or not isinstance(bag.get("shopMoney"), Mapping):
+        raise Untranslatable(f"field {name} is not a money bag")
+    return money(bag["shopMoney"].get("amount"), name)
+
+
+def whole(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Untranslatable(f"field {name} is not a whole number")
+    return value
+
+
+def text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def exposure_mark(pairs: Any, *, key: str) -> str | None:
+    """The exposure id among a line's properties, if it looks like one of ours."""
+    return _mark(pairs, EXPOSURE_PROPERTY, key, _EXPOSURE)
+
+
+def visitor_mark(pairs: Any, *, key: str) -> str | None:
+    """The visitor id among an order's attributes, if it looks like one of ours."""
+    return _mark(pairs, VISITOR_ATTRIBUTE, key, _VISITOR)
+
+
+def our_marks(pairs: Any, *, key: str) -> list[dict[str, Any]]:
+    """Only our own two marks: buyers write whatever they like into the others, names and addresses too."""
+    return [pair for pair in _pairs(pairs) if pair.get(key) in (EXPOSURE_PROPERTY, VISITOR_ATTRIBUTE)]
+
+
+def _pairs(pairs: Any) -> Iterable[dict[str, Any]]:
+    return (pair for pair in pairs if isinstance(pair, dict)) if isinstance(pairs, list) else ()
+
+
+def _mark(pairs: Any, wanted: str, key: str, shape: re.Pattern[str]) -> str | None:
+    for pair in _pairs(pairs):
+        value = pair.get("value")
+        if pair.get(key) == wanted and isinstance(value, str) and shape.fullmatch(value):
+            return value
+    return None
