@@ -1,0 +1,249 @@
+"""Shopify's three privacy requests: give the owner what is kept of a customer, forget a customer, forget a shop.
+
+Of a customer we keep a number: on their orders, in the log of events, and (as a pseudonymous visitor id) on what the
+storefront showed them. No name, e-mail, phone or address is ever stored, so none has to be found here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import ForeignKey, Model
+
+from mlops.features import online
+from shopify_app import installs
+from tenancy import audit
+from tenancy import redis as shared_redis
+from tenancy.locks import LockKind, lock
+from tenancy.models import Shop
+
+log = logging.getLogger("shelfwise.privacy")
+LOCK_WAIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """How many rows were changed or deleted for one customer."""
+
+    orders: int
+    events: int
+    exposures: int
+
+
+def data_request(shop: Shop, payload: Mapping[str, Any], *, now: datetime) -> Path:
+    """customers/data_request: keep a sealed export of everything about the customer, for the shop's owner.
+
+    Returns:
+        the sealed file; `read_export` opens it.
+    """
+    customer_id = _customer_id(payload)
+    request_id = _number((payload.get("data_request") or {}).get("id")) or int(now.timestamp())
+    export = {
+        "shop": shop.domain,
+        "customer_id": customer_id,
+        "made_at": now.isoformat(),
+        "kept": "orders by customer number, and what the storefront showed to the same visitor",
+        **_everything(shop, customer_id, _ids(payload.get("orders_requested"))),
+    }
+    path = _exports(shop) / f"{request_id}.sealed"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.write_bytes(settings.KEYRING.seal(json.dumps(export).encode(), context=_context(shop, request_id)))
+    audit.record(
+        shop,
+        actor="system:privacy",
+        action="privacy.data_request",
+        now=now,
+        reason="a customer asked the shop for their data",
+        data={"request": request_id, "orders": len(export["orders"])},
+    )
+    return path
+
+
+def read_export(shop: Shop, request_id: int) -> dict[str, Any]:
+    """The export of one data request, for the shop's owner.
+
+    Raises:
+        FileNotFoundError: there is none, or it was redacted.
+    """
+    sealed = (_exports(shop) / f"{request_id}.sealed").read_bytes()
+    found: dict[str, Any] = json.loads(settings.KEYRING.open(sealed, context=_context(shop, request_id)))
+    return found
+
+
+def redact_customer(shop: Shop, payload: Mapping[str, Any], *, now: datetime) -> Redacted:
+    """customers/redact: the orders stay as sales of nobody; the customer's number and visitor ids go. Safe twice."""
+    customer_id = _customer_id(payload)
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
+        listed = _ids(payload.get("orders_to_redact"))
+        cursor.execute(
+            "select order_id, visitor from features_order where shop_id = %s"
+            " and (customer_id = %s or order_id = any(%s))",
+            [shop.pk, customer_id, listed],
+        )
+        rows: list[tuple[int, str | None]] = cursor.fetchall()
+        names: dict[str, Any] = {
+            "shop": shop.pk,
+            "customer": customer_id,
+            "orders": sorted({*listed, *(order_id for order_id, _ in rows)}),
+            "visitors": sorted({visitor for _, visitor in rows if visitor}),
+        }
+        cursor.execute(
+            "update features_order set customer_id = null, visitor = null where shop_id = %(shop)s"
+            " and order_id = any(%(orders)s)",
+            names,
+        )
+        orders = cursor.rowcount
+        cursor.execute(
+            "delete from features_customer where shop_id = %(shop)s and customer_id = %(customer)s", names
+        )
+        cursor.execute(
+            "update features_customer set merged_into = null where shop_id = %(shop)s and merged_into = %(customer)s",
+            names,
+        )
+        cursor.execute(
+            "delete from features_event where shop_id = %(shop)s and ("
+            " (kind in ('customer', 'customer_deleted', 'customer_merged') and subject_id = %(customer)s)"
+            " or (kind = 'customer_merged' and payload->>'kept_id' = %(customer)s::text))",
+            names,
+        )
+        events = cursor.rowcount
+        cursor.execute(
+            "update features_event set payload = payload - 'customer_id' - 'visitor' where shop_id = %(shop)s"
+            " and kind = 'order' and (subject_id = any(%(orders)s) or payload->>'customer_id' = %(customer)s::text)",
+            names,
+        )
+        events += cursor.rowcount
+        cursor.execute(
+            "update features_exposure set visitor = null where shop_id = %(shop)s and visitor = any(%(visitors)s)",
+            names,
+        )
+        exposures = cursor.rowcount
+        cursor.execute(
+            "update features_outcome set visitor = null where shop_id = %(shop)s and visitor = any(%(visitors)s)",
+            names,
+        )
+        cursor.execute(
+            "update webhooks_inboxdelivery set payload = '{}'::jsonb where shop_id = %(shop)s and state = 'dead'"
+            " and (payload#>>'{customer,id}' = %(customer)s::text or topic like 'customers/%%')",
+            names,
+        )
+        audit.record(
+            shop,
+            actor="system:privacy",
+            action="privacy.customer_redacted",
+            now=now,
+            reason="Shopify asked for it",
+            data={"orders": orders, "events": events, "exposures": exposures},
+        )
+    _drop_exports(shop, customer_id)
+    return Redacted(orders=orders, events=events, exposures=exposures)
+
+
+def redact_shop(shop: Shop, *, now: datetime, triggered_at: datetime | None = None) -> bool:
+    """shop/redact: erase the shop, unless it was installed again in the meantime. True when erased."""
+    if shop.uninstalled_at is None and triggered_at is not None and triggered_at >= shop.installed_at:
+        # Shopify sends this 48 hours after an uninstall whose webhook we may have missed: then it is the uninstall.
+        installs.uninstall(shop, now, triggered_at=triggered_at)
+    elif shop.uninstalled_at is None:
+        log.info("privacy.shop_kept", extra={"shop_id": shop.pk})
+        return False
+    erase_shop(shop, now=now)
+    return True
+
+
+def erase_shop(shop: Shop, *, now: datetime) -> None:
+    """Delete every row, key and file of the shop. Nothing that could name it is left but a line in the log."""
+    shop_id, domain = shop.pk, shop.domain
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock(shop, LockKind.TOKEN, LockKind.IMPORT, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
+        # Foreign keys are checked at the commit, so the order of the tables does not matter.
+        for table in _shop_tables():
+            cursor.execute(f'delete from "{table}" where shop_id = %s', [shop_id])  # noqa: S608 - names of our models
+        cursor.execute("delete from tenancy_shop where id = %s", [shop_id])
+    online.forget(shop_id, domain)
+    client = shared_redis.client()
+    for name in client.scan_iter(match=shared_redis.key("*", shop_id), count=1000):
+        client.delete(name)
+    shutil.rmtree(Path(settings.ARTEFACT_DIR) / str(shop_id), ignore_errors=True)
+    log.info("privacy.shop_erased", extra={"shop_id": shop_id, "at": now.isoformat()})
+
+
+def _shop_tables() -> list[str]:
+    def owned(model: type[Model]) -> bool:
+        return any(
+            isinstance(field, ForeignKey) and field.name == "shop" and field.related_model is Shop
+            for field in model._meta.get_fields()
+        )
+
+    return sorted(model._meta.db_table for model in apps.get_models() if owned(model))
+
+
+def _everything(shop: Shop, customer_id: int, order_ids: list[int]) -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select o.order_id, o.name, o.ordered_at, o.total::text, o.refunded::text, o.currency, o.visitor,"
+            " coalesce(json_agg(json_build_object('product_id', l.product_id, 'variant_id', l.variant_id,"
+            " 'quantity', l.quantity, 'unit_price', l.unit_price::text) order by l.line_id)"
+            " filter (where l.line_id is not null), '[]')"
+            " from features_order o left join features_orderline l using (shop_id, order_id)"
+            " where o.shop_id = %s and (o.customer_id = %s or o.order_id = any(%s))"
+            " group by o.shop_id, o.order_id order by o.ordered_at",
+            [shop.pk, customer_id, order_ids],
+        )
+        found = cursor.fetchall()
+        orders = [
+            {
+                "order_id": row[0], "name": row[1], "ordered_at": row[2].isoformat(), "total": row[3],
+                "refunded": row[4], "currency": row[5], "lines": json.loads(row[7]) if isinstance(row[7], str) else row[7],
+            }
+            for row in found
+        ]  # fmt: skip
+        cursor.execute(
+            "select exposure_id, at, slot, product_ids from features_exposure"
+            " where shop_id = %s and visitor = any(%s) order by at",
+            [shop.pk, sorted({row[6] for row in found if row[6]})],
+        )
+        shown = [
+            {"exposure": row[0], "at": row[1].isoformat(), "slot": row[2], "product_ids": row[3]}
+            for row in cursor.fetchall()
+        ]
+    return {"orders": orders, "shown": shown}
+
+
+def _exports(shop: Shop) -> Path:
+    return Path(settings.ARTEFACT_DIR) / str(shop.pk) / "privacy"
+
+
+def _context(shop: Shop, request_id: int) -> str:
+    return f"privacy:{shop.pk}:{request_id}"
+
+
+def _drop_exports(shop: Shop, customer_id: int) -> None:
+    for path in _exports(shop).glob("*.sealed"):
+        if read_export(shop, int(path.stem)).get("customer_id") == customer_id:
+            path.unlink(missing_ok=True)
+
+
+def _customer_id(payload: Mapping[str, Any]) -> int:
+    return _number((payload.get("customer") or {}).get("id")) or 0
+
+
+def _ids(values: Any) -> list[int]:
+    return [found for found in (_number(each) for each in values or ()) if found]
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, str) and value.isdigit() and len(value) < 19:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63 else None

@@ -1,0 +1,61 @@
+"""Topics about the installation itself and about privacy: one function each. Topics about data belong to `sync`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from shopify_app import installs, privacy
+from shopify_app.sync import backfill
+from shopify_app.sync.models import Resource
+from shopify_app.webhooks.models import InboxDelivery
+from tenancy.models import Shop
+
+Handler = Callable[[Shop, InboxDelivery, datetime], None]
+
+
+def _uninstalled(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
+    installs.uninstall(shop, now, triggered_at=delivery.triggered_at)
+
+
+def _scopes(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
+    scopes = [str(each) for each in delivery.payload.get("current") or ()]
+    if scopes and installs.note_scopes(shop, scopes):
+        backfill.restart(shop, now=now, resources=(Resource.ORDERS,))
+
+
+def _shop(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
+    told = delivery.payload
+    installs.note_shop(
+        shop,
+        name=str(told.get("name") or ""),
+        currency=str(told.get("currency") or ""),
+        zone=str(told.get("iana_timezone") or ""),
+    )
+
+
+def _bulk_finished(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
+    backfill.nudge(shop, str(delivery.payload.get("admin_graphql_api_id") or ""), now=now)
+
+
+def _data_request(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
+    privacy.data_request(shop, delivery.payload, now=now)
+
+
+def _customer_redact(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
+    privacy.redact_customer(shop, delivery.payload, now=now)
+
+
+def _shop_redact(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
+    privacy.redact_shop(shop, now=now, triggered_at=delivery.triggered_at)
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "app/uninstalled": _uninstalled,
+    "app/scopes_update": _scopes,
+    "shop/update": _shop,
+    "bulk_operations/finish": _bulk_finished,
+    "customers/data_request": _data_request,
+    "customers/redact": _customer_redact,
+    "shop/redact": _shop_redact,
+}

@@ -1,0 +1,98 @@
+"""Writes of the inbox: take a delivery in, claim some, close them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from shopify_app.verify.deliveries import Delivery
+from shopify_app.webhooks.models import DeliveryState, InboxDelivery
+from tenancy.locks import LockKind, try_lock
+from tenancy.models import Shop
+
+LEASE = timedelta(seconds=30)
+BATCH = 100
+MOST_ATTEMPTS = 8
+KEEP = timedelta(days=7)
+
+
+def take_in(
+    shop_id: int, delivery: Delivery, payload: dict[str, Any], *, triggered_at: datetime, now: datetime
+) -> bool:
+    """Store one delivery; False when it is there already. One statement: all that a webhook request waits for."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into webhooks_inboxdelivery (shop_id, webhook_id, event_id, topic, triggered_at, received_at,"
+            " payload, state, attempts, next_try_at, problem)"
+            " values (%s, %s, %s, %s, %s, %s, %s::jsonb, 'pending', 0, %s, '')"
+            " on conflict (shop_id, webhook_id) do nothing",
+            [
+                shop_id, delivery.webhook_id, delivery.event_id, delivery.topic, triggered_at, now,
+                json.dumps(payload), now,
+            ],
+        )  # fmt: skip
+        return int(cursor.rowcount) == 1
+
+
+def claim(shop: Shop, now: datetime) -> list[InboxDelivery]:
+    """The oldest open deliveries, leased to the caller; empty while another process works for this shop."""
+    with transaction.atomic():
+        if not try_lock(shop, LockKind.WEBHOOKS):
+            return []
+        opened = InboxDelivery.objects.filter(shop=shop, state=DeliveryState.PENDING)
+        if opened.filter(in_flight_until__gte=now).exists():
+            return []
+        found = list(opened.filter(next_try_at__lte=now).order_by("id")[:BATCH])
+        # A delivery that kills its worker counts as tried each time, and so is parked in the end.
+        InboxDelivery.objects.filter(pk__in=[each.pk for each in found]).update(
+            in_flight_until=now + LEASE, attempts=F("attempts") + 1
+        )
+        for each in found:
+            each.attempts += 1
+        return found
+
+
+def done(deliveries: Iterable[InboxDelivery], now: datetime) -> None:
+    InboxDelivery.objects.filter(pk__in=[each.pk for each in deliveries]).update(
+        state=DeliveryState.DONE, done_at=now, payload={}, in_flight_until=None, problem=""
+    )
+
+
+def dead(delivery: InboxDelivery, reason: str) -> None:
+    InboxDelivery.objects.filter(pk=delivery.pk).update(
+        state=DeliveryState.DEAD, problem=reason[:500], in_flight_until=None
+    )
+
+
+def later(delivery: InboxDelivery, reason: str, now: datetime) -> None:
+    """Try again, each time after a longer wait; given up after `MOST_ATTEMPTS`."""
+    if delivery.attempts >= MOST_ATTEMPTS:
+        dead(delivery, f"tried {delivery.attempts} times; last: {reason}")
+        return
+    wait = timedelta(seconds=min(600, 2**delivery.attempts))
+    InboxDelivery.objects.filter(pk=delivery.pk).update(
+        next_try_at=now + wait, problem=reason[:500], in_flight_until=None
+    )
+
+
+def replay(shop: Shop, delivery_ids: Iterable[int], now: datetime) -> int:
+    """Send dead deliveries back to work; the number that were."""
+    return InboxDelivery.objects.filter(
+        shop=shop, pk__in=list(delivery_ids), state=DeliveryState.DEAD
+    ).update(state=DeliveryState.PENDING, attempts=0, next_try_at=now, problem="")
+
+
+def forget_old(now: datetime) -> int:
+    """Delete deliveries done more than a week ago, some thousand at a time. Call it unscoped."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "delete from webhooks_inboxdelivery where id in (select id from webhooks_inboxdelivery"
+            " where state = 'done' and done_at < %s limit 5000)",
+            [now - KEEP],
+        )
+        return int(cursor.rowcount)

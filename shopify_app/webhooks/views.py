@@ -1,0 +1,96 @@
+"""Shopify's webhooks come in here: verify, cut, store, answer. No work inside."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+
+from shopify_app.sync import receive
+from shopify_app.verify.deliveries import read_headers, signature_header
+from shopify_app.verify.signatures import webhook_ok
+from shopify_app.webhooks import inbox, tasks
+from tenancy.models import Shop, ShopState
+
+log = logging.getLogger("shelfwise.webhooks")
+COMPLIANCE = ("customers/data_request", "customers/redact", "shop/redact")
+LARGEST_BODY = 5 * 1024 * 1024
+
+
+def shopify(request: HttpRequest) -> HttpResponse:
+    """POST /webhooks/shopify.
+
+    401 without a good signature, 404 for a shop that has not installed the app, 200 else: also for a repeat, and for a
+    topic that we do not use, since anything but 2xx makes Shopify send it again.
+    """
+    return _receive(request, compliance=False)
+
+
+def compliance(request: HttpRequest) -> HttpResponse:
+    """POST /webhooks/compliance: the three privacy topics, accepted for uninstalled shops too."""
+    return _receive(request, compliance=True)
+
+
+def _receive(request: HttpRequest, *, compliance: bool) -> HttpResponse:
+    if request.method != "POST":
+        refusal = _refuse(request, 405, "method_not_allowed", "Webhooks are sent with POST.")
+        refusal.headers["Allow"] = "POST"
+        return refusal
+    now = timezone.now()
+    try:
+        body = request.body if int(request.headers.get("Content-Length") or 0) <= LARGEST_BODY else None
+    except (RequestDataTooBig, ValueError):
+        body = None
+    if body is None or len(body) > LARGEST_BODY:
+        return _refuse(request, 413, "body_too_large", "The body is larger than any webhook.")
+    if not webhook_ok(body, signature_header(request.headers), settings.SHOPIFY_SECRETS):
+        return _refuse(request, 401, "bad_signature", "The signature is missing or is not Shopify's.")
+    delivery = read_headers(request.headers)
+    if isinstance(delivery, str):
+        return _refuse(request, 400, "bad_header", "A header is missing or malformed.", field=delivery)
+    shop = Shop.objects.filter(domain=delivery.shop).values_list("pk", "state").first()
+    if compliance and (shop is None or delivery.topic not in COMPLIANCE):
+        return HttpResponse(status=200)  # nothing of this shop is here
+    if shop is None or (
+        not compliance and shop[1] == ShopState.UNINSTALLED and delivery.topic != "app/uninstalled"
+    ):
+        return _refuse(request, 404, "unknown_shop", "This shop has not installed the app.")
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError):
+        return _refuse(request, 400, "bad_body", "The body is not JSON.")
+    payload = receive.cut(delivery.topic, given)
+    if payload is None:
+        return HttpResponse(status=200)
+    triggered_at = _time(delivery.triggered_at, now)
+    if inbox.take_in(shop[0], delivery, payload, triggered_at=triggered_at, now=now):
+        tasks.hint(shop[0])
+    return HttpResponse(status=200)
+
+
+def _time(text: str, now: datetime) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return now
+    # The header is not signed: a time to come would shut out every later version.
+    return min(found, now) if found.tzinfo is not None else now
+
+
+def _refuse(
+    request: HttpRequest, status: int, code: str, message: str, *, field: str | None = None
+) -> JsonResponse:
+    log.info("webhooks.refused", extra={"code": code, "status": status})
+    error = {
+        "code": code,
+        "message": message,
+        "next_step": "",
+        "field": field,
+        "request_id": getattr(request, "request_id", ""),
+    }
+    return JsonResponse({"error": error}, status=status)
