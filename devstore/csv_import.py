@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from devstore import orders_csv, products_csv
-from devstore.csv_rows import CsvFile, Faults, RowError
+from devstore.csv_rows import CsvFile, Fault, Faults, RowError
 from devstore.orders_csv import Loaded, load_orders
 from devstore.products_csv import Shelf, load_products
 from devstore.store import (
@@ -124,11 +124,18 @@ def import_folder(
         unmatched_lines=loaded.unmatched_lines,
         skipped_count=faults.skipped_count,
         repaired_count=faults.repaired_count,
-        skipped=[asdict(fault) for fault in faults.skipped],
-        repaired=[asdict(fault) for fault in faults.repaired],
+        skipped=_told(faults.skipped, products_path),
+        repaired=_told(faults.repaired, products_path),
     )
     (data / f"{domain}.import-report.json").write_text(json.dumps(asdict(report), indent=1))
     return report
+
+
+def _told(faults: list[Fault], first: Path) -> list[dict[str, Any]]:
+    """In the order of the files' lines: a product's or order's fault is found only when its last row is read."""
+    return [
+        asdict(fault) for fault in sorted(faults, key=lambda fault: (fault.file != first.name, fault.line))
+    ]
 
 
 def _finish(store: Store, shelf: Shelf, loaded: Loaded) -> None:
