@@ -18,13 +18,8 @@ from graphql import (
     DocumentNode,
     GraphQLError,
     OperationDefinitionNode,
-    OperationType,
-    TypeInfo,
-    TypeInfoVisitor,
-    Visitor,
     parse,
     validate,
-    visit,
 )
 from graphql.execution.values import get_variable_values
 from graphql.language import FragmentDefinitionNode
@@ -39,11 +34,19 @@ from devstore.bulk import BulkOperations
 from devstore.bulk_download import download_route
 from devstore.cost import MAX_QUERY_COST, Costing, TooDeep
 from devstore.fetch_schema import SCHEMA_PATH
+from devstore.graphql_request import (
+    BadRequest,
+    Call,
+    check_input_sizes,
+    chosen_operation,
+    read_call,
+    served_version,
+    uses_deprecated,
+)
 from devstore.resolvers.fields import Reader
 from devstore.resolvers.live import execute_live
 from devstore.resolvers.services import Services
-from devstore.schema import VERSIONS, AdminSchema, load_schema
-from devstore.shelf import domain_of_host
+from devstore.schema import AdminSchema, load_schema
 
 if TYPE_CHECKING:
     from devstore.platform import Platform
@@ -51,31 +54,9 @@ if TYPE_CHECKING:
     from devstore.tokens import Access
 
 _log = logging.getLogger("devstore.admin_graphql")
-MAX_BODY = 2 * 1024 * 1024
 MAX_TOKENS = 20_000
-MAX_INPUT_ITEMS = 250
 RATE_LIMITS = "https://shopify.dev/api/usage/rate-limits"
 DEPRECATION = "https://shopify.dev/api/usage/versioning#deprecation-practices"
-
-
-class BadRequest(Exception):
-    """The body is not a GraphQL request; answered with this HTTP status and text."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request of the API, read and checked as far as HTTP goes."""
-
-    query: str
-    variables: Mapping[str, Any]
-    operation_name: str | None
-    version: str
-    base_url: str
-    cost_debug: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +104,10 @@ class AdminApi:
         self._buckets = Buckets()
 
     async def endpoint(self, request: Request) -> Response:
-        asked = request.path_params["version"]
-        if asked not in VERSIONS:
+        version = served_version(request.path_params["version"])
+        if version is None:
             return _plain_error(404, "Not Found")
-        headers = {"X-Shopify-API-Version": asked, "X-Request-Id": secrets.token_hex(16)}
+        headers = {"X-Shopify-API-Version": version, "X-Request-Id": secrets.token_hex(16)}
         store = self._platform.store_for(request)
         access = self._platform.authenticate(request)
         if access is None:
@@ -138,7 +119,7 @@ class AdminApi:
         if self._platform.dice.chance(faults.error_rate):
             return _plain_error(500, "Internal Server Error", headers)
         try:
-            call = await _read(request, asked)
+            call = await read_call(request, version)
         except BadRequest as error:
             return _plain_error(error.status, str(error), headers)
         answer = await run_in_threadpool(self._answer, call, store, access)
@@ -158,13 +139,13 @@ class AdminApi:
         if errors:
             return Answer({"errors": [_formatted(error) for error in errors]})
         try:
-            operation = _operation(document, call.operation_name)
+            operation = chosen_operation(document, call.operation_name)
             variables = get_variable_values(
                 schema, operation.variable_definitions or (), dict(call.variables)
             )
             if isinstance(variables, list):
                 return Answer({"errors": [_formatted(error) for error in variables]})
-            _check_input_sizes(variables)
+            check_input_sizes(variables)
             fragments = {
                 node.name.value: node
                 for node in document.definitions
@@ -229,7 +210,7 @@ class AdminApi:
         if call.cost_debug:
             cost["fields"] = costing.fields
         body["extensions"] = {"cost": cost, **body.get("extensions", {})}
-        return Answer(body, deprecated=_uses_deprecated(self._admin, document))
+        return Answer(body, deprecated=uses_deprecated(self._admin, document))
 
     def _execute(self, call: Call, document: DocumentNode, store: Store, access: Access) -> dict[str, Any]:
         reader = Reader(
@@ -247,7 +228,7 @@ class AdminApi:
         if result.errors:
             body["errors"] = [_formatted(error) for error in result.errors]
         if reader.warnings:
-            body["extensions"] = {"search": [{"query": "", "warnings": reader.warnings}]}
+            body["extensions"] = {"search": [{"warnings": reader.warnings}]}
         return body
 
     def _record(
@@ -269,113 +250,6 @@ class AdminApi:
             restore_rate=status.restore_rate,
             throttled=throttled,
         )
-
-
-async def _read(request: Request, version: str) -> Call:
-    """The request's body as a Call. Raises BadRequest."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise BadRequest(413, f"The request body is larger than {MAX_BODY} bytes.")
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/graphql":
-        document: Any = {"query": bytes(body).decode("utf-8", errors="replace")}
-    else:
-        try:
-            document = json.loads(bytes(body))
-        except (ValueError, RecursionError):
-            raise BadRequest(400, "The request body is not valid JSON.") from None
-    if (
-        not isinstance(document, dict)
-        or not isinstance(document.get("query"), str)
-        or not document["query"].strip()
-    ):
-        raise BadRequest(400, "Required parameter missing or invalid: query")
-    variables, name = document.get("variables"), document.get("operationName")
-    if variables is not None and not isinstance(variables, dict):
-        raise BadRequest(400, "variables must be an object.")
-    if name is not None and not isinstance(name, str):
-        raise BadRequest(400, "operationName must be a string.")
-    debug = request.headers.get("shopify-graphql-cost-debug") == "1"
-    return Call(document["query"], variables or {}, name, version, _base_url(request), debug)
-
-
-def _base_url(request: Request) -> str:
-    """This server's address for links the client will follow.
-
-    A client that sends a shop's name as Host found this server in another way (the name does not resolve here), so it
-    is given the address that it connected to.
-    """
-    host = request.headers.get("host", "")
-    server = request.scope.get("server")
-    if (not host or domain_of_host(host) is not None) and server is not None and server[1] is not None:
-        name = f"[{server[0]}]" if ":" in server[0] else server[0]
-        return f"{request.url.scheme}://{name}:{server[1]}"
-    return f"{request.url.scheme}://{host}"
-
-
-def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
-    """The operation to run. Raises GraphQLError with graphql-core's own words."""
-    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-    if name is None:
-        if len(operations) != 1:
-            raise GraphQLError(
-                "Must provide operation name if query contains multiple operations."
-                if operations
-                else "Must provide an operation."
-            )
-        found = operations[0]
-    else:
-        named = [node for node in operations if node.name and node.name.value == name]
-        if not named:
-            raise GraphQLError(f"Unknown operation named '{name}'.")
-        found = named[0]
-    if found.operation is OperationType.SUBSCRIPTION:
-        raise GraphQLError("Schema is not configured to execute subscription operation.")
-    return found
-
-
-def _check_input_sizes(value: Any, name: str = "input") -> None:
-    """Raises GraphQLError for an array of more than 250 items anywhere in the variables."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            _check_input_sizes(item, str(key))
-    elif isinstance(value, list):
-        if len(value) > MAX_INPUT_ITEMS:
-            raise GraphQLError(
-                f"The input array size of {len(value)} is greater than the maximum allowed of {MAX_INPUT_ITEMS}.",
-                extensions={"code": "MAX_INPUT_SIZE_EXCEEDED", "field": name},
-            )
-        for item in value:
-            _check_input_sizes(item, name)
-
-
-class _DeprecationFinder(Visitor):
-    """Sees fields, arguments and enum values that the schema marks as deprecated."""
-
-    def __init__(self, info: TypeInfo) -> None:
-        super().__init__()
-        self._info = info
-        self.found = False
-
-    def enter_field(self, *_: Any) -> None:
-        definition = self._info.get_field_def()
-        self.found |= bool(definition and definition.deprecation_reason)
-
-    def enter_argument(self, *_: Any) -> None:
-        definition = self._info.get_argument()
-        self.found |= bool(definition and definition.deprecation_reason)
-
-    def enter_enum_value(self, *_: Any) -> None:
-        definition = self._info.get_enum_value()
-        self.found |= bool(definition and definition.deprecation_reason)
-
-
-def _uses_deprecated(admin: AdminSchema, document: DocumentNode) -> bool:
-    info = TypeInfo(admin.schema)
-    finder = _DeprecationFinder(info)
-    visit(document, TypeInfoVisitor(info, finder))
-    return finder.found
 
 
 def _cost(requested: int, actual: int | None, status: ThrottleStatus) -> dict[str, Any]:

@@ -151,6 +151,8 @@ class BulkOperations:
 
     def resume(self) -> None:
         """After a start of the server: run unfinished operations again from their beginning, tell of untold ends."""
+        for leftover in self.folder.glob("*.part"):
+            leftover.unlink()
         for row in self._state.open_bulks():
             if row.finished:
                 self._tell(row)

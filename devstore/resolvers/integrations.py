@@ -59,11 +59,17 @@ def _pixel(reader: Reader, rows: Sequence[Row], args: Args) -> list[Row | None]:
 
 def _pixel_settings(value: object) -> str | None:
     """The settings as text; None when they are not an object (the JSON scalar also takes its text form)."""
+    return _object_text(value)
+
+
+def _object_text(value: object) -> str | None:
+    """JSON text of an object given as such or as its text; None for anything else (NaN and infinity too)."""
     try:
         parsed = json.loads(value) if isinstance(value, str) else value
+        text = json.dumps(parsed, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except (ValueError, RecursionError):
         return None
-    return json.dumps(parsed, separators=(",", ":")) if isinstance(parsed, dict) else None
+    return text if isinstance(parsed, dict) else None
 
 
 def _pixel_answer(row: Mapping[str, Any] | None, *errors: dict[str, Any]) -> dict[str, Any]:
@@ -260,16 +266,11 @@ def _flow_receive(reader: Reader, args: Args) -> dict[str, Any]:
     handle, payload = args.get("handle"), args.get("payload")
     if args.get("body") and not handle:
         raise BadArgument("The argument body is deprecated and not offered here: use handle and payload.")
-    if isinstance(payload, str):
-        try:
-            payload = json.loads(payload)
-        except (ValueError, RecursionError):
-            payload = None
     if not handle:
         return {"userErrors": [_user_error(["handle"], "Handle can't be blank")]}
-    if not isinstance(payload, dict):
+    text = _object_text(payload)
+    if text is None:
         return {"userErrors": [_user_error(["payload"], "Payload must be a JSON object")]}
-    text = json.dumps(payload, ensure_ascii=False)
     if len(text.encode()) > MAX_FLOW_PAYLOAD:
         return {"userErrors": [_user_error(["payload"], "Payload exceeds the maximum size of 50 KB")]}
     services = services_of(reader)

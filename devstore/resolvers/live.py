@@ -34,7 +34,7 @@ from devstore.resolvers.fields import (
     Row,
     Value,
 )
-from devstore.resolvers.paging import page_request
+from devstore.resolvers.paging import MAX_PAGE, page_request
 from devstore.resolvers.registry import BY_ID, MUTATIONS, ROOTS, TYPES, load_gids
 from devstore.resolvers.services import Typed
 from devstore.schema import AdminSchema
@@ -145,6 +145,10 @@ def _mutation(live: Live, name: str, args: dict[str, Any]) -> Any:
 def _nodes(live: Live, args: dict[str, Any]) -> Any:
     if "id" in args:
         return _by_gids(live, [args["id"]])[0]
+    if len(args["ids"]) > MAX_PAGE:
+        raise BadArgument(
+            f"The input array size of {len(args['ids'])} is greater than the maximum allowed of {MAX_PAGE}."
+        )
     return _by_gids(live, args["ids"])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.devstore.admin_client import AdminClient, admin_client
 from tests.devstore.listening_app import ListeningApp, listening_app
 from tests.devstore.running import DOMAIN, OTHER_DOMAIN, RunningDevstore, make_shop, running_devstore
 
@@ -49,3 +50,18 @@ def devstore(_serving: RunningDevstore, app: ListeningApp) -> RunningDevstore:
 @pytest.fixture
 def devstore_url(devstore: RunningDevstore) -> str:
     return devstore.url
+
+
+@pytest.fixture(scope="session")
+def _admin(_listening: ListeningApp, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdminClient]:
+    with admin_client(tmp_path_factory.mktemp("admin"), _listening) as found:
+        yield found
+
+
+@pytest.fixture
+def api(_admin: AdminClient) -> AdminClient:
+    """The Admin API of a generated shop with every scope, no faults, and a bucket that tests do not empty."""
+    _admin.app.reset()
+    _admin.devstore.platform.set_faults(None)
+    _admin.devstore.platform.set_faults({"api": {"restore_rate": 1e6}})
+    return _admin
