@@ -1,0 +1,117 @@
+"""What a storefront asks, read strictly from the signed query or body. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlops.features.events import STOREFRONT_SLOTS, SlotName
+from storefront_proxy.problems import Problem
+
+DEFAULT_LIMIT = 8
+MOST_PRODUCTS = 24
+MOST_CART_PRODUCTS = 100
+LARGEST_BODY = 4096
+_ID = re.compile(r"[1-9][0-9]{0,17}")
+_LIMIT = re.compile(r"[1-9][0-9]?")
+_VISITOR = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_EXPOSURE = re.compile(r"[A-Za-z0-9_-]{16,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request for recommendations.
+
+    Args:
+        product_id: the product whose page it is; always given for `product_page`.
+        cart: products in the cart, in the order given, each once.
+    """
+
+    slot: SlotName
+    product_id: int | None
+    cart: tuple[int, ...]
+    visitor: str | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clicked:
+    exposure_id: str
+    product_id: int
+    visitor: str | None
+
+
+def recommendations(params: Mapping[str, Sequence[str]]) -> Ask:
+    """The request in these parameters; parameters that we do not know are passed over.
+
+    Raises:
+        Problem: 400, with the field at fault.
+    """
+    slot = _one(params, "slot")
+    if slot not in {each.value for each in STOREFRONT_SLOTS}:
+        names = ", ".join(each.value for each in STOREFRONT_SLOTS)
+        raise _malformed("slot", f"slot must be one of {names}")
+    product = _one(params, "product_id")
+    if product and _ID.fullmatch(product) is None:
+        raise _malformed("product_id", "product_id must be a product's number")
+    if not product and slot == SlotName.PRODUCT_PAGE:
+        raise _malformed("product_id", "product_id is required for slot product_page")
+    cart = [each for each in (_one(params, "cart") or "").split(",") if each]
+    if len(cart) > MOST_CART_PRODUCTS or any(_ID.fullmatch(each) is None for each in cart):
+        raise _malformed(
+            "cart", f"cart must be at most {MOST_CART_PRODUCTS} product numbers with commas between"
+        )
+    limit = _one(params, "limit") or str(DEFAULT_LIMIT)
+    if _LIMIT.fullmatch(limit) is None or int(limit) > MOST_PRODUCTS:
+        raise _malformed("limit", f"limit must be a whole number from 1 to {MOST_PRODUCTS}")
+    return Ask(
+        slot=SlotName(slot),
+        product_id=int(product) if product else None,
+        cart=tuple(dict.fromkeys(map(int, cart))),
+        visitor=_visitor(_one(params, "visitor")),
+        limit=int(limit),
+    )
+
+
+def click(body: bytes) -> Clicked:
+    """The click in this body.
+
+    Raises:
+        Problem: 400, with the field at fault.
+    """
+    try:
+        found: Any = json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise _malformed(None, "the body must be JSON in UTF-8") from None
+    if not isinstance(found, dict):
+        raise _malformed(None, "the body must be a JSON object")
+    exposure, product, visitor = found.get("exposure"), found.get("product_id"), found.get("visitor")
+    if not isinstance(exposure, str) or _EXPOSURE.fullmatch(exposure) is None:
+        raise _malformed("exposure", "exposure must be the id that came with the products")
+    if isinstance(product, bool) or not isinstance(product, int | str) or _ID.fullmatch(str(product)) is None:
+        raise _malformed("product_id", "product_id must be a product's number")
+    if visitor is not None and not isinstance(visitor, str):
+        raise _malformed("visitor", "visitor must be a text")
+    return Clicked(exposure_id=exposure, product_id=int(product), visitor=_visitor(visitor))
+
+
+def _one(params: Mapping[str, Sequence[str]], name: str) -> str | None:
+    values = params.get(name, ())
+    if len(values) > 1:
+        raise _malformed(name, f"{name} must be given once")
+    return values[0] if values else None
+
+
+def _visitor(given: str | None) -> str | None:
+    if not given:
+        return None
+    if _VISITOR.fullmatch(given) is None:
+        raise _malformed("visitor", "visitor must be 8 to 64 letters, digits, _ or -")
+    return given
+
+
+def _malformed(field: str | None, message: str) -> Problem:
+    return Problem(400, "invalid_parameter" if field else "invalid_body", message, field=field)

@@ -1,0 +1,41 @@
+"""The one error shape, for requests that a stranger can send."""
+
+from __future__ import annotations
+
+import json
+
+from django.http import HttpRequest, HttpResponse
+
+
+class Problem(Exception):
+    """A request that gets a 4xx or 503 answer.
+
+    Args:
+        code: stable machine name, kept for good.
+        field: the parameter at fault, if one is.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, *, next_step: str = "", field: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.next_step = next_step
+        self.field = field
+
+
+def answer(request: HttpRequest, problem: Problem) -> HttpResponse:
+    body = {
+        "error": {
+            "code": problem.code,
+            "message": problem.message,
+            "next_step": problem.next_step,
+            "field": problem.field,
+            "request_id": getattr(request, "request_id", None),
+        }
+    }
+    response = HttpResponse(json.dumps(body), status=problem.status, content_type="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,186 @@
+"""The two storefront addresses behind Shopify's app proxy: verify, answer, log. No ORM query when warm, no Admin API."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from redis.exceptions import RedisError
+
+from mlops.features.events import Click, Exposure
+from mlops.features.online import Card, OnlineShop
+from shopify_app.verify.signatures import LONGEST_QUERY, QueryCode, verify_proxy
+from storefront_proxy import asked, exposures, problems, shops
+from storefront_proxy.problems import Problem
+from storefront_proxy.recommend import recommend
+
+log = logging.getLogger("shelfwise.storefront")
+
+_UNAUTHENTIC = frozenset(
+    {QueryCode.NO_SIGNATURE, QueryCode.BAD_SIGNATURE, QueryCode.BAD_TIMESTAMP, QueryCode.STALE}
+)
+Params = dict[str, list[str]]
+View = Callable[[HttpRequest, OnlineShop, Params], HttpResponse]
+
+
+class AnsweredFirst(HttpResponse):
+    """A response that does something once it has been sent."""
+
+    def __init__(self, content: str, after: Callable[[], None], **kwargs: Any) -> None:
+        super().__init__(content, content_type="application/json", **kwargs)
+        self._after: Callable[[], None] | None = after
+
+    def close(self) -> None:
+        super().close()
+        after, self._after = self._after, None
+        if after is not None:
+            try:
+                after()
+            except RedisError:
+                log.exception("storefront.exposure_lost")
+
+
+def _signed(method: str) -> Callable[[View], Callable[[HttpRequest], HttpResponse]]:
+    """Turn a view of a verified, installed shop into one of a request; every refusal has the one error shape."""
+
+    def wrap(view: View) -> Callable[[HttpRequest], HttpResponse]:
+        @functools.wraps(view)
+        def answer(request: HttpRequest) -> HttpResponse:
+            try:
+                if request.method != method:
+                    raise Problem(405, "method_not_allowed", f"use {method} here")
+                return view(request, *_verified(request))
+            except Problem as problem:
+                response = problems.answer(request, problem)
+                if problem.status == 405:
+                    response.headers["Allow"] = method
+                return response
+            except RedisError:
+                log.exception("storefront.redis_down")
+                response = problems.answer(
+                    request, Problem(503, "try_again", "recommendations are not available at the moment")
+                )
+                response.headers["Retry-After"] = "1"
+                return response
+
+        return answer
+
+    return wrap
+
+
+def _verified(request: HttpRequest) -> tuple[OnlineShop, Params]:
+    query: str = request.META.get("QUERY_STRING", "")
+    if len(query) > LONGEST_QUERY:
+        raise Problem(414, "query_too_long", f"the query must not exceed {LONGEST_QUERY} characters")
+    verdict = verify_proxy(query, settings.SHOPIFY_SECRETS, datetime.now(UTC))
+    if not verdict.ok:
+        status = 401 if verdict.code in _UNAUTHENTIC else 400
+        raise Problem(
+            status,
+            verdict.code.value,
+            "this address answers requests that come through the shop's app proxy",
+            next_step="Call it by its storefront address, such as /apps/shelfwise/recommendations.",
+        )
+    shop = shops.installed_shop(verdict.shop)
+    if shop is None:
+        raise Problem(404, "shop_not_found", "the app is not installed in this shop")
+    return shop, verdict.params
+
+
+@_signed("GET")
+def recommendations(request: HttpRequest, shop: OnlineShop, params: Params) -> HttpResponse:
+    """GET /proxy/recommendations"""
+    began = time.perf_counter()
+    ask = asked.recommendations(params)
+    answer = recommend(shop.id, ask)
+    exposure_id = secrets.token_urlsafe(18)
+    body = {
+        "slot": ask.slot.value,
+        "served_by": answer.served_by.value,
+        "version": str(answer.version.number) if answer.version else None,
+        "exposure": exposure_id,
+        "products": [_tile(card, reason, shop.currency) for card, reason in answer.products],
+    }
+    exposure = Exposure(
+        exposure_id=exposure_id,
+        shop_id=shop.id,
+        at=datetime.now(UTC),
+        slot=ask.slot,
+        served_by=answer.served_by,
+        product_ids=tuple(card.product_id for card, _ in answer.products),
+        version_id=answer.version.version_id if answer.version else None,
+        visitor=ask.visitor,
+        context_product_id=ask.product_id,
+        latency_us=int((time.perf_counter() - began) * 1_000_000),
+    )
+    response = AnsweredFirst(_json(body), lambda: exposures.send_exposure(exposure))
+    response.headers["Cache-Control"] = "no-store"  # an exposure id belongs to one answer
+    return response
+
+
+@_signed("POST")
+def clicks(request: HttpRequest, shop: OnlineShop, params: Params) -> HttpResponse:
+    """POST /proxy/clicks"""
+    click = asked.click(_body(request))
+    exposures.send_click(
+        Click(
+            exposure_id=click.exposure_id,
+            shop_id=shop.id,
+            at=datetime.now(UTC),
+            product_id=click.product_id,
+            visitor=click.visitor,
+        )
+    )
+    response = HttpResponse(_json({"accepted": True}), status=202, content_type="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def missing(request: HttpRequest) -> HttpResponse:
+    """Any other address below the proxy."""
+    return problems.answer(request, Problem(404, "not_found", "there is nothing at this address"))
+
+
+def _body(request: HttpRequest) -> bytes:
+    too_large = Problem(413, "body_too_large", f"the body must not exceed {asked.LARGEST_BODY} bytes")
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if length.isdigit() and int(length) > asked.LARGEST_BODY:
+        raise too_large
+    try:
+        body: bytes = request.read(asked.LARGEST_BODY + 1)
+    except (UnreadablePostError, RequestDataTooBig):
+        raise Problem(400, "invalid_body", "the body could not be read") from None
+    if len(body) > asked.LARGEST_BODY:
+        raise too_large
+    return body
+
+
+def _tile(card: Card, reason: str, currency: str) -> dict[str, Any]:
+    return {
+        "product_id": card.product_id,
+        "variant_id": card.variant_id,
+        "handle": card.handle,
+        "title": card.title,
+        "url": f"/products/{quote(card.handle, safe='')}",
+        "image": card.image,
+        "price": card.price,
+        "compare_at_price": card.compare_at_price,
+        "currency": currency,
+        "available": True,
+        "reason": reason,
+    }
+
+
+def _json(body: dict[str, Any]) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
