@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from shopify_app import installs
@@ -293,17 +294,15 @@ def _tell_when_complete(shop: Shop, now: datetime) -> None:
 def _put_off(
     job: ImportJob, now: datetime, seconds: float, error: Transient | UserFixable, *, trouble: int
 ) -> bool:
-    try:
-        leases.save(
-            job,
-            now,
-            next_step_at=now + timedelta(seconds=seconds),
-            troubles=job.troubles + trouble,
-            problem=f"{error.message}. {error.next_step}".strip(),
-            problem_code=error.code,
-        )
-    except LeaseLost:
-        log.warning("sync.lease_lost", extra={"shop_id": job.shop_id, "resource": job.resource})
+    """Note what went wrong and when to try again, unless the job is closed or in other hands by now."""
+    held = ImportJob.objects.filter(pk=job.pk, lease_token=job.lease_token, state__in=OPEN_STATES)
+    held.update(
+        next_step_at=now + timedelta(seconds=seconds),
+        troubles=F("troubles") + trouble,
+        problem=f"{error.message}. {error.next_step}".strip(),
+        problem_code=error.code,
+    )
+    log.info("sync.put_off", extra={"shop_id": job.shop_id, "resource": job.resource, "code": error.code})
     return False
 
 
