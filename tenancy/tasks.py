@@ -62,4 +62,5 @@ class ShopTask(Task):  # type: ignore[type-arg]
     def send(self, shop: Shop | int, *args: Any, **kwargs: Any) -> None:
         """Enqueue once the surrounding transaction commits (at once when there is none)."""
         shop_id = shop if isinstance(shop, int) else shop.pk
-        transaction.on_commit(lambda: self.delay(shop_id, *args, **kwargs))
+        # Robust: the work is a row by now, and a tick finds it when the broker is away.
+        transaction.on_commit(lambda: self.delay(shop_id, *args, **kwargs), robust=True)
