@@ -22,9 +22,9 @@ class Slot(ShopOwned):
 
     id = models.BigAutoField(primary_key=True)
     name = models.CharField(max_length=16, choices=_SLOTS)
-    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="+")
+    version = models.ForeignKey(Version, on_delete=models.RESTRICT, related_name="+")
     previous_good = models.ForeignKey(
-        Version, null=True, on_delete=models.PROTECT, related_name="+", help_text="where a rollback would go"
+        Version, null=True, on_delete=models.RESTRICT, related_name="+", help_text="where a rollback would go"
     )
     revision = models.IntegerField(help_text="grows by one with every change")
     changed_at = models.DateTimeField()
@@ -42,8 +42,8 @@ class SlotChange(ShopOwned):
     id = models.BigAutoField(primary_key=True)
     slot = models.CharField(max_length=16, choices=_SLOTS)
     strategy = models.CharField(max_length=16, choices=Strategy.choices)
-    before = models.ForeignKey(Version, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
-    after = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="+", db_index=False)
+    before = models.ForeignKey(Version, null=True, on_delete=models.RESTRICT, related_name="+", db_index=False)
+    after = models.ForeignKey(Version, on_delete=models.RESTRICT, related_name="+", db_index=False)
     actor = models.CharField(max_length=64)
     reason = models.TextField(blank=True)
     at = models.DateTimeField()

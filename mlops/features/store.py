@@ -3,15 +3,20 @@
 from mlops.features.append import Appended, append
 from mlops.features.read import Counts, counts, eligible_products, order_frame
 from mlops.features.shown import Recorded, record_clicks, record_exposures
+from mlops.features.summary import Day, Summary, Traffic, traffic
 
 __all__ = [
     "Appended",
     "Counts",
+    "Day",
     "Recorded",
+    "Summary",
+    "Traffic",
     "append",
     "counts",
     "eligible_products",
     "order_frame",
     "record_clicks",
     "record_exposures",
+    "traffic",
 ]

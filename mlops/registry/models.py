@@ -41,7 +41,7 @@ class Version(ShopOwned):
     code_revision = models.CharField(max_length=64, blank=True)
     duration_s = models.FloatField(help_text="compute time of the training run")
     run_id = models.BigIntegerField(help_text="training run that made it")
-    parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    parent = models.ForeignKey("self", null=True, on_delete=models.RESTRICT, related_name="+", db_index=False)
     registered_at = models.DateTimeField()
 
     class Meta:

@@ -38,10 +38,10 @@ class TrainingRun(ShopOwned):
     attempts = models.IntegerField(default=0, help_text="how often the present step was begun")
     work = models.JSONField(default=dict, help_text="what the finished steps found")
     snapshot = models.ForeignKey(
-        Snapshot, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+        Snapshot, null=True, on_delete=models.RESTRICT, related_name="+", db_index=False
     )
     version = models.ForeignKey(
-        Version, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+        Version, null=True, on_delete=models.RESTRICT, related_name="+", db_index=False
     )
     code = models.CharField(max_length=32, blank=True, help_text="why it failed, or ended without a version")
     message = models.TextField(blank=True)

@@ -21,9 +21,9 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(choices=[('product_page', 'product page'), ('cart', 'cart'), ('home', 'home'), ('forecast', 'forecast')], max_length=16)),
                 ('revision', models.IntegerField(help_text='grows by one with every change')),
                 ('changed_at', models.DateTimeField()),
-                ('previous_good', models.ForeignKey(help_text='where a rollback would go', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.version')),
+                ('previous_good', models.ForeignKey(help_text='where a rollback would go', null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='+', to='registry.version')),
                 ('shop', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenancy.shop')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.version')),
+                ('version', models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='+', to='registry.version')),
             ],
             options={
                 'constraints': [models.UniqueConstraint(fields=('shop', 'name'), name='slot_once')],
@@ -38,8 +38,8 @@ class Migration(migrations.Migration):
                 ('actor', models.CharField(max_length=64)),
                 ('reason', models.TextField(blank=True)),
                 ('at', models.DateTimeField()),
-                ('after', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.version')),
-                ('before', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.version')),
+                ('after', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.RESTRICT, related_name='+', to='registry.version')),
+                ('before', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='+', to='registry.version')),
                 ('shop', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenancy.shop')),
             ],
             options={

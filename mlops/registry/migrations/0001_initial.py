@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                 ('duration_s', models.FloatField(help_text='compute time of the training run')),
                 ('run_id', models.BigIntegerField(help_text='training run that made it')),
                 ('registered_at', models.DateTimeField()),
-                ('parent', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.version')),
+                ('parent', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='+', to='registry.version')),
                 ('shop', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenancy.shop')),
             ],
         ),

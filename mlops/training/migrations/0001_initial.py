@@ -33,8 +33,8 @@ class Migration(migrations.Migration):
                 ('code', models.CharField(blank=True, help_text='why it failed, or ended without a version', max_length=32)),
                 ('message', models.TextField(blank=True)),
                 ('shop', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenancy.shop')),
-                ('snapshot', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='features.snapshot')),
-                ('version', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.version')),
+                ('snapshot', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='+', to='features.snapshot')),
+                ('version', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='+', to='registry.version')),
             ],
             options={
                 'indexes': [models.Index(fields=['shop', '-id'], name='run_newest')],
