@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,9 +58,14 @@ class AdminClient:
         return AdminClient(self.devstore, self.app, self.domain, access.token)
 
     def post(
-        self, query: str, variables: dict[str, Any] | None = None, *, version: str = "2026-10", **headers: str
+        self,
+        query: str,
+        variables: dict[str, Any] | None = None,
+        *,
+        version: str = "2026-10",
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        sent = {"Host": self.domain, "X-Shopify-Access-Token": self.token, **headers}
+        sent = {"Host": self.domain, "X-Shopify-Access-Token": self.token, **(headers or {})}
         return self.devstore.client.post(
             f"/admin/api/{version}/graphql.json", json={"query": query, "variables": variables}, headers=sent
         )

@@ -13,7 +13,7 @@ from tests.devstore.running import CLIENT_ID, OTHER_DOMAIN
 
 @pytest.mark.parametrize("token", ["", "shpat_unknown", "x" * 5000])
 def test_a_bad_token_is_401_with_shopifys_words(api: AdminClient, token: str) -> None:
-    response = api.post("{ shop { name } }", **{"X-Shopify-Access-Token": token})
+    response = api.post("{ shop { name } }", headers={"X-Shopify-Access-Token": token})
     assert response.status_code == 401
     assert response.json() == {
         "errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"
@@ -21,8 +21,8 @@ def test_a_bad_token_is_401_with_shopifys_words(api: AdminClient, token: str) ->
 
 
 def test_a_token_opens_no_other_shop(api: AdminClient) -> None:
-    assert api.post("{ shop { name } }", Host=OTHER_DOMAIN).status_code == 401
-    assert api.post("{ shop { name } }", Host="nobody.myshopify.com").status_code == 404
+    assert api.post("{ shop { name } }", headers={"Host": OTHER_DOMAIN}).status_code == 401
+    assert api.post("{ shop { name } }", headers={"Host": "nobody.myshopify.com"}).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,8 @@ def test_the_answer_tells_the_cost_and_gives_the_rest_back(limited: AdminClient)
 
 def test_the_debug_header_lists_the_fields(limited: AdminClient) -> None:
     response = limited.post(
-        "{ products(first: 10) { nodes { id category { name } } } }", **{"Shopify-GraphQL-Cost-Debug": "1"}
+        "{ products(first: 10) { nodes { id category { name } } } }",
+        headers={"Shopify-GraphQL-Cost-Debug": "1"},
     )
     fields = {tuple(field["path"]): field for field in response.json()["extensions"]["cost"]["fields"]}
     assert fields[("products",)]["requestedTotalCost"] == 22
