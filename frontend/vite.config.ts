@@ -19,6 +19,7 @@ const colours = {
 
 export default defineConfig({
   base: "/static/",
+  cacheDir: "../node_modules/.vite",
   plugins: [preact()],
   define: { __POLARIS_COLOURS__: JSON.stringify(colours) },
   build: {

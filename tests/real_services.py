@@ -16,6 +16,9 @@ os.environ.setdefault(
 )  # tests that need the local Shopify name its port
 os.environ["ARTEFACT_DIR"] = str(default_folder() / "test-artefacts")
 
+# WhiteNoise warns when its folder is missing, and here a warning is an error.
+(default_folder() / "static").mkdir(parents=True, exist_ok=True)
+
 if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
     Embedded(default_folder()).start()
 

@@ -23,7 +23,7 @@ describe("plots and their table twins say the same", () => {
     const spec = revenueByDay(SHOWN);
     expect(spec.data[0]?.["y"]).toEqual([75, -20]);
     expect(spec.table.rows.map((row) => row[2])).toEqual(["£75.00", "-£20.00"]);
-    expect(spec.summary).toContain("2 orders worth £55.00");
+    expect(spec.summary).toContain("2 orders followed a recommendation: £55.00");
   });
 
   it("quality: the value with its interval, beside bestsellers", () => {

@@ -4,12 +4,15 @@ import type { Measure, Overview, SlotKey, Traffic, Version } from "./api";
 
 export const measure = (slot: SlotKey, value: number, low: number, high: number, baseline: number): Measure => ({
   slot,
-  name: "recall_at_20",
+  name: "recall@20",
   value,
   low,
   high,
   baseline,
-  people: 800,
+  ahead: value - baseline,
+  ahead_low: low - baseline,
+  ahead_high: high - baseline,
+  cases: 800,
 });
 
 export const version = (number: number, more: Partial<Version> = {}): Version => ({
@@ -65,7 +68,9 @@ export function traffic(daily: { requests: number; clicks: number; orders: numbe
     day: `2026-11-${String(position + 1).padStart(2, "0")}`,
     requests: each.requests,
     tiers: { item_to_item: each.requests, trending: 0, newest: 0, none: 0 },
+    shown: each.requests,
     clicks: each.clicks,
+    taken_back: "0.00",
     attributed_orders: each.orders,
     attributed_net_revenue: each.revenue,
   }));
@@ -79,6 +84,8 @@ export function traffic(daily: { requests: number; clicks: number; orders: numbe
     totals: {
       requests: sum((each) => each.requests),
       tiers: { item_to_item: sum((each) => each.requests), trending: 0, newest: 0, none: 0 },
+      shown: sum((each) => each.requests),
+      taken_back: "20.00",
       clicks: sum((each) => each.clicks),
       attributed_orders: sum((each) => each.attributed_orders),
       attributed_net_revenue: sum((each) => Number(each.attributed_net_revenue)).toFixed(2),

@@ -248,7 +248,16 @@ export interface components {
             high: number | null;
             /** Format: double */
             baseline: number | null;
-            people: number | null;
+            /**
+             * Format: double
+             * @description value minus baseline, case by case
+             */
+            ahead: number | null;
+            /** Format: double */
+            ahead_low: number | null;
+            /** Format: double */
+            ahead_high: number | null;
+            cases: number;
         };
         OverviewShape: {
             /** Format: date-time */
@@ -261,6 +270,13 @@ export interface components {
             slots: components["schemas"]["SlotShape"][];
             attribution_window_hours: number;
         };
+        /**
+         * @description * `exporting` - exporting
+         *     * `reading` - reading
+         *     * `writing` - writing
+         * @enum {string}
+         */
+        PhaseEnum: "exporting" | "reading" | "writing";
         Problem: {
             error: components["schemas"]["ProblemDetail"];
         };
@@ -281,13 +297,16 @@ export interface components {
         ResourceShape: {
             resource: string;
             state: components["schemas"]["ResourceShapeStateEnum"];
+            phase: components["schemas"]["PhaseEnum"] | null;
             done: number;
             total: number | null;
             /** Format: double */
             per_second: number | null;
             /** Format: double */
             eta_s: number | null;
+            note: string;
             problem: string;
+            skipped: number;
         };
         /**
          * @description * `waiting` - waiting
@@ -374,10 +393,17 @@ export interface components {
         TrafficDayShape: {
             requests: number;
             tiers: components["schemas"]["TiersShape"];
+            /** @description answers with at least one product */
+            shown: number;
             clicks: number;
             attributed_orders: number;
             /** Format: decimal */
             attributed_net_revenue: string;
+            /**
+             * Format: decimal
+             * @description refunded or cancelled, positive
+             */
+            taken_back: string;
             /** Format: date */
             day: string;
         };
@@ -395,10 +421,17 @@ export interface components {
         TrafficTotalsShape: {
             requests: number;
             tiers: components["schemas"]["TiersShape"];
+            /** @description answers with at least one product */
+            shown: number;
             clicks: number;
             attributed_orders: number;
             /** Format: decimal */
             attributed_net_revenue: string;
+            /**
+             * Format: decimal
+             * @description refunded or cancelled, positive
+             */
+            taken_back: string;
         };
         TrainingShape: {
             state: components["schemas"]["TrainingShapeStateEnum"];

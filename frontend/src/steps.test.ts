@@ -39,9 +39,9 @@ describe("routes", () => {
 
 describe("small sentences", () => {
   it("shows pace and time left of an import", () => {
-    const orders = { resource: "orders", state: "running" as const, done: 12040, total: 20031, per_second: 2313.4, eta_s: 3.5, problem: "" };
-    expect(stateText(orders)).toBe("12,040 of 20,031 · 2,313 a second · about 4 seconds left");
-    expect(stateText({ ...orders, total: null, per_second: null, eta_s: null })).toBe("12,040");
+    const orders = { resource: "orders", state: "running" as const, phase: "reading" as const, note: "", skipped: 0, done: 12040, total: 20031, per_second: 2313.4, eta_s: 3.5, problem: "" };
+    expect(stateText(orders)).toBe("Reading: 12,040 of 20,031 · 2,313 a second · about 4 seconds left");
+    expect(stateText({ ...orders, total: null, per_second: null, eta_s: null })).toBe("Reading: 12,040");
     expect(stateText({ ...orders, state: "failed" })).toBe("Stopped after 12,040");
   });
 

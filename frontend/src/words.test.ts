@@ -8,17 +8,16 @@ const SHOWN = traffic([
 ]);
 
 describe("judge", () => {
-  it("says better or worse only when the whole interval lies on one side of bestsellers", () => {
+  it("says better or worse only when the whole difference lies on one side of nothing", () => {
     expect(judge(measure("home", 0.24, 0.22, 0.26, 0.11))).toBe("better");
     expect(judge(measure("home", 0.2, 0.18, 0.22, 0.19))).toBe("alike");
     expect(judge(measure("home", 0.1, 0.08, 0.12, 0.19))).toBe("worse");
-    expect(judge(measure("home", 0.2, 0.18, 0.22, 0.18))).toBe("alike");
+    expect(judge({ ...measure("home", 0.2, 0.18, 0.22, 0.19), ahead_low: 0.004 })).toBe("better");
   });
 
   it("does not judge what was not measured", () => {
     expect(judge(null)).toBe("unmeasured");
-    expect(judge({ ...measure("home", 0.2, 0.1, 0.3, 0.1), low: null })).toBe("unmeasured");
-    expect(judge({ ...measure("home", 0.2, 0.1, 0.3, 0.1), baseline: null })).toBe("unmeasured");
+    expect(judge({ ...measure("home", 0.2, 0.1, 0.3, 0.1), ahead_low: null })).toBe("unmeasured");
   });
 });
 
@@ -31,7 +30,7 @@ describe("sentences", () => {
   });
 
   it("adds up the waits of an import, and admits when one is unknown", () => {
-    const orders = { resource: "orders", state: "running" as const, done: 5, total: 9, per_second: 2, eta_s: 4, problem: "" };
+    const orders = { resource: "orders", state: "running" as const, phase: "reading" as const, note: "", skipped: 0, done: 5, total: 9, per_second: 2, eta_s: 4, problem: "" };
     const stock = { ...orders, resource: "inventory", state: "waiting" as const, eta_s: 10 };
     expect(importSentence({ state: "running", resources: [orders, stock] })).toBe("Reading orders from Shopify. About 14 seconds to go.");
     expect(importSentence({ state: "running", resources: [orders, { ...stock, eta_s: null }] })).toContain("not known yet");
@@ -44,7 +43,7 @@ describe("sentences", () => {
 
   it("sums up what shoppers saw and what followed", () => {
     expect(tiersSentence(SHOWN)).toBe("Shoppers were answered 100 times: 100% picked for the product or cart. They clicked 10 times.");
-    expect(followedSentence(SHOWN)).toBe("3 orders worth £55.00 after refunds and cancellations followed a recommendation.");
+    expect(followedSentence(SHOWN)).toBe("3 orders followed a recommendation: £55.00 of recommended products, after £20.00 of refunds and cancellations.");
     expect(followedSentence(traffic([]))).toBe("No order has followed a recommendation in this time.");
   });
 
@@ -63,9 +62,13 @@ describe("glance", () => {
     const training = { ...overview().training, state: "running" as const };
     expect(glance(overview({ slots: NOTHING_LIVE, training }), null)).toContain("learning from it now");
     expect(glance(overview({ slots: NOTHING_LIVE }), null)).toContain("no version is live yet");
+    const nothing = { ...overview().training, problem: "there are no orders to learn from yet" };
+    expect(glance(overview({ slots: NOTHING_LIVE, training: nothing }), null)).toBe(
+      "Your history is in. There are no orders to learn from yet.",
+    );
     expect(glance(overview(), traffic([]))).toContain("No shopper has seen it yet");
     expect(glance(overview(), SHOWN)).toBe(
-      "Live now: version 2 on product page, cart and home page. In the last 2 days, 3 orders worth £55.00 after refunds followed.",
+      "Live now: version 2 on product page, cart and home page. In the last 2 days, 3 orders followed, with £55.00 of recommended products after refunds.",
     );
   });
 

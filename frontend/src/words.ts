@@ -29,19 +29,18 @@ export type Judgement = "better" | "alike" | "worse" | "unmeasured";
 
 /** The measure we explain to people: of what was bought next, how much the version would have shown. */
 export function headline(version: Version, slot: SlotKey): Measure | null {
-  return measureOf(version, slot, "recall_at_20") ?? measureOf(version, slot, "ndcg_at_10");
+  return measureOf(version, slot, "recall@20") ?? measureOf(version, slot, "ndcg@10");
 }
 
 export function measureOf(version: Version, slot: SlotKey, name: string): Measure | null {
   return version.measures.find((each) => each.slot === slot && each.name === name) ?? null;
 }
 
-/** Better or worse only when the whole interval lies on one side of plain bestsellers. */
+/** Better or worse only when the whole interval of the difference, case by case, lies on one side of nothing. */
 export function judge(measure: Measure | null): Judgement {
-  if (measure === null || measure.baseline === null) return "unmeasured";
-  if (measure.low === null || measure.high === null) return "unmeasured";
-  if (measure.low > measure.baseline) return "better";
-  if (measure.high < measure.baseline) return "worse";
+  if (measure === null || measure.ahead_low === null || measure.ahead_high === null) return "unmeasured";
+  if (measure.ahead_low > 0) return "better";
+  if (measure.ahead_high < 0) return "worse";
   return "alike";
 }
 
@@ -55,7 +54,7 @@ export const JUDGEMENTS: Record<Judgement, { text: string; tone: "success" | "in
 export function qualitySentence(measure: Measure | null): string {
   if (measure === null) return "There were too few later orders to test it on. It is measured again at the next training.";
   const what =
-    measure.name === "recall_at_20"
+    measure.name === "recall@20"
       ? `Of the products shoppers bought next, it would have shown ${percent(measure.value, 1)} among its first 20`
       : `Its ranking score (NDCG at 10) is ${percent(measure.value, 1)}`;
   const range =
@@ -104,6 +103,9 @@ export function glance(overview: Overview, traffic: Traffic | null): string {
     return "Your shop's history is coming in. Until it is here, nothing is shown to shoppers.";
   }
   if (live.length === 0) {
+    if (overview.training.state === "done" && overview.training.problem) {
+      return `Your history is in. ${capital(overview.training.problem)}.`;
+    }
     return overview.training.state === "running"
       ? "Your history is in. The first version is learning from it now."
       : "Your history is in, but no version is live yet.";
@@ -113,7 +115,11 @@ export function glance(overview: Overview, traffic: Traffic | null): string {
   if (traffic.totals.requests === 0) return `${where} No shopper has seen it yet: add the block to your theme.`;
   const { attributed_orders, attributed_net_revenue } = traffic.totals;
   const worth = money(attributed_net_revenue, traffic.currency);
-  return `${where} In the last ${traffic.days.length} days, ${plural(attributed_orders, "order")} worth ${worth} after refunds followed.`;
+  return `${where} In the last ${traffic.days.length} days, ${plural(attributed_orders, "order")} followed, with ${worth} of recommended products after refunds.`;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function liveSentence(overview: Overview): string {
@@ -139,7 +145,10 @@ export function tiersSentence(traffic: Traffic): string {
 export function followedSentence(traffic: Traffic): string {
   const { attributed_orders, attributed_net_revenue } = traffic.totals;
   if (attributed_orders === 0) return "No order has followed a recommendation in this time.";
-  return `${plural(attributed_orders, "order")} worth ${money(attributed_net_revenue, traffic.currency)} after refunds and cancellations followed a recommendation.`;
+  const worth = money(attributed_net_revenue, traffic.currency);
+  const off = Number(traffic.totals.taken_back) > 0 ? money(traffic.totals.taken_back, traffic.currency) : "";
+  const net = off ? `, after ${off} of refunds and cancellations` : "";
+  return `${plural(attributed_orders, "order")} followed a recommendation: ${worth} of recommended products${net}.`;
 }
 
 export function attributionRule(hours: number): string {

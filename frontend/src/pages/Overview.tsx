@@ -74,7 +74,7 @@ function AtAGlance({ facts, traffic }: { facts: Facts; traffic: Traffic | null }
   ];
   if (traffic !== null && traffic.totals.requests > 0) {
     figures.push(
-      [`Shown, last ${traffic.days.length} days`, count(traffic.totals.requests)],
+      [`Shown, last ${traffic.days.length} days`, count(traffic.totals.shown)],
       ["Clicks", count(traffic.totals.clicks)],
       ["Orders that followed", count(traffic.totals.attributed_orders)],
       ["Net revenue that followed", money(traffic.totals.attributed_net_revenue, traffic.currency)],

@@ -10,9 +10,9 @@ import { headline, JUDGEMENTS, judge, places, qualitySentence, SLOT_NAMES } from
 
 const STOREFRONT: SlotKey[] = ["product_page", "cart", "home"];
 const MEASURES: Record<string, string> = {
-  recall_at_20: "Share of next purchases among the first 20",
-  ndcg_at_10: "Ranking quality of the first 10 (NDCG)",
-  coverage_at_10: "Share of the catalogue it ever shows in the first 10",
+  "recall@20": "Share of next purchases among the first 20",
+  "ndcg@10": "Ranking quality of the first 10 (NDCG)",
+  "coverage@10": "Share of the catalogue it ever shows in the first 10",
 };
 
 export function Version({ id }: { id: string }) {
@@ -111,7 +111,7 @@ function Measures({ detail }: { detail: VersionDetail }) {
               <s-table-cell>{percent(each.value, 1)}</s-table-cell>
               <s-table-cell>{each.low === null || each.high === null ? "–" : interval(each.low, each.high)}</s-table-cell>
               <s-table-cell>{each.baseline === null ? "–" : percent(each.baseline, 1)}</s-table-cell>
-              <s-table-cell>{each.people === null ? "–" : count(each.people)}</s-table-cell>
+              <s-table-cell>{count(each.cases)}</s-table-cell>
             </s-table-row>
           ))}
         </s-table-body>

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { Problem, restartImport, type HistoryImport, type You } from "../api";
-import { count, span } from "../format";
+import { count, plural, span } from "../format";
 import { importSentence, RESOURCE_NAMES } from "../words";
 
 type Resource = HistoryImport["resources"][number];
@@ -26,15 +26,21 @@ export function ImportProgress({ history, you, again }: { history: HistoryImport
   );
 }
 
+const PHASES: Record<NonNullable<Resource["phase"]>, string> = {
+  exporting: "Shopify prepares them: ",
+  reading: "Reading: ",
+  writing: "Putting in place: ",
+};
+
 export function stateText(resource: Resource): string {
-  const { state, done, total, per_second, eta_s } = resource;
+  const { state, phase, done, total, per_second, eta_s } = resource;
   if (state === "waiting") return "Waiting";
   if (state === "failed") return `Stopped after ${count(done)}`;
   if (state === "done") return `${count(done)} · done`;
   const of = total === null ? count(done) : `${count(done)} of ${count(total)}`;
   const pace = per_second === null ? "" : ` · ${count(Math.round(per_second))} a second`;
   const left = eta_s === null ? "" : ` · about ${span(eta_s)} left`;
-  return of + pace + left;
+  return (phase === null ? "" : PHASES[phase]) + of + pace + left;
 }
 
 function OneResource({ resource }: { resource: Resource }) {
@@ -51,7 +57,11 @@ function OneResource({ resource }: { resource: Resource }) {
         </s-text>
       </s-stack>
       <progress aria-label={`${name}: ${stateText(resource)}`} {...(resource.state === "waiting" ? { value: 0, max: 1 } : bar)} />
-      {resource.problem ? <s-text tone="critical">{resource.problem}</s-text> : null}
+      {resource.note ? <s-text color="subdued">{resource.note}</s-text> : null}
+      {resource.skipped > 0 ? (
+        <s-text color="subdued">{plural(resource.skipped, "row")} could not be understood and were left out, never guessed.</s-text>
+      ) : null}
+      {resource.problem ? <s-text tone={resource.state === "failed" ? "critical" : "caution"}>{resource.problem}</s-text> : null}
     </div>
   );
 }

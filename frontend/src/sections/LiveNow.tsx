@@ -27,7 +27,7 @@ export function LiveNow({ overview, again }: { overview: Overview; again: () => 
             <s-heading>Measured on later orders it had not seen</s-heading>
             <s-paragraph color="subdued">
               Share of the products shoppers bought next that each version would have shown among its first 20. A version is
-              called better only when its whole range lies above bestsellers.
+              called better only when it is ahead of bestsellers beyond chance, purchase by purchase.
             </s-paragraph>
             <Plot spec={spec} />
           </div>

@@ -1,0 +1,197 @@
+"""Serializers of the read side: exactly the fields of `facts`, nothing more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from mlops.features.events import SlotName
+from tenancy.models import Role, ShopState
+
+SLOTS = [name.value for name in SlotName]
+
+
+class MeasureShape(serializers.Serializer[Any]):
+    slot = serializers.ChoiceField(choices=SLOTS)
+    name = serializers.CharField()
+    value = serializers.FloatField()
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+    baseline = serializers.FloatField(allow_null=True)
+    ahead = serializers.FloatField(allow_null=True, help_text="value minus baseline, case by case")
+    ahead_low = serializers.FloatField(allow_null=True)
+    ahead_high = serializers.FloatField(allow_null=True)
+    cases = serializers.IntegerField()
+
+
+class VersionShape(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    number = serializers.IntegerField()
+    use_case = serializers.CharField()
+    state = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    data_from = serializers.DateTimeField(allow_null=True)
+    data_until = serializers.DateTimeField(allow_null=True)
+    orders = serializers.IntegerField(allow_null=True)
+    duration_s = serializers.FloatField(allow_null=True)
+    measures = MeasureShape(many=True)
+    live_in = serializers.ListField(child=serializers.CharField(), help_text="slots it answers in now")
+
+
+class SlotMoveShape(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    slot = serializers.ChoiceField(choices=SLOTS)
+    from_number = serializers.IntegerField(allow_null=True)
+    to_number = serializers.IntegerField(allow_null=True)
+    actor = serializers.CharField()
+    reason = serializers.CharField()
+    strategy = serializers.CharField()
+
+
+class VersionDetailShape(serializers.Serializer[Any]):
+    version = VersionShape()
+    kind = serializers.CharField()
+    digest = serializers.CharField()
+    snapshot = serializers.CharField()
+    parameters = serializers.DictField(child=serializers.JSONField())
+    seed = serializers.IntegerField(allow_null=True)
+    code_revision = serializers.CharField()
+    parent_number = serializers.IntegerField(allow_null=True)
+    changes = SlotMoveShape(many=True)
+
+
+class VersionPageShape(serializers.Serializer[Any]):
+    versions = VersionShape(many=True)
+    next_before = serializers.IntegerField(allow_null=True, help_text="pass as `before` for older versions")
+
+
+class SlotShape(serializers.Serializer[Any]):
+    slot = serializers.ChoiceField(choices=SLOTS)
+    version = VersionShape(allow_null=True)
+    since = serializers.DateTimeField(allow_null=True)
+    changed_by = serializers.CharField()
+    reason = serializers.CharField()
+    previous_good = VersionShape(allow_null=True)
+
+
+class ResourceShape(serializers.Serializer[Any]):
+    resource = serializers.CharField()
+    state = serializers.ChoiceField(choices=["waiting", "running", "done", "failed"])
+    phase = serializers.ChoiceField(choices=["exporting", "reading", "writing"], allow_null=True)
+    done = serializers.IntegerField()
+    total = serializers.IntegerField(allow_null=True)
+    per_second = serializers.FloatField(allow_null=True)
+    eta_s = serializers.FloatField(allow_null=True)
+    note = serializers.CharField()
+    problem = serializers.CharField()
+    skipped = serializers.IntegerField()
+
+
+class ImportShape(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(choices=["not_started", "running", "done", "failed"])
+    resources = ResourceShape(many=True)
+
+
+class DataShape(serializers.Serializer[Any]):
+    orders = serializers.IntegerField()
+    order_lines = serializers.IntegerField()
+    customers = serializers.IntegerField()
+    products = serializers.IntegerField()
+    variants = serializers.IntegerField()
+    collections = serializers.IntegerField()
+    refunds = serializers.IntegerField()
+
+
+class TrainingShape(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(choices=["never", "running", "done", "failed"])
+    step = serializers.CharField()
+    reason = serializers.CharField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    problem = serializers.CharField()
+
+
+class ShopShape(serializers.Serializer[Any]):
+    domain = serializers.CharField()
+    name = serializers.CharField()
+    currency = serializers.CharField()
+    timezone = serializers.CharField()
+    state = serializers.ChoiceField(choices=ShopState.values)
+    installed_at = serializers.DateTimeField()
+    theme_editor_url = serializers.CharField()
+
+
+class YouShape(serializers.Serializer[Any]):
+    user_id = serializers.IntegerField()
+    role = serializers.ChoiceField(choices=Role.values)
+    may_operate = serializers.BooleanField()
+    may_manage_team = serializers.BooleanField()
+
+
+class OverviewShape(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    shop = ShopShape()
+    you = YouShape()
+    history_import = ImportShape()
+    data = DataShape()  # type: ignore[assignment]  # a field of this name, not the serializer's own
+    training = TrainingShape()
+    slots = SlotShape(many=True)
+    attribution_window_hours = serializers.IntegerField()
+
+
+class TiersShape(serializers.Serializer[Any]):
+    item_to_item = serializers.IntegerField()
+    trending = serializers.IntegerField()
+    newest = serializers.IntegerField()
+    none = serializers.IntegerField()
+
+
+class TrafficTotalsShape(serializers.Serializer[Any]):
+    requests = serializers.IntegerField()
+    tiers = TiersShape()
+    shown = serializers.IntegerField(help_text="answers with at least one product")
+    clicks = serializers.IntegerField()
+    attributed_orders = serializers.IntegerField()
+    attributed_net_revenue = serializers.DecimalField(max_digits=18, decimal_places=2)
+    taken_back = serializers.DecimalField(
+        max_digits=18, decimal_places=2, help_text="refunded or cancelled, positive"
+    )
+
+
+class TrafficDayShape(TrafficTotalsShape):
+    day = serializers.DateField()
+
+
+class TrafficShape(serializers.Serializer[Any]):
+    since = serializers.DateField()
+    until = serializers.DateField()
+    timezone = serializers.CharField()
+    currency = serializers.CharField()
+    attribution_window_hours = serializers.IntegerField()
+    totals = TrafficTotalsShape()
+    days = TrafficDayShape(many=True)
+
+
+class AuditEntryShape(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    actor = serializers.CharField()
+    action = serializers.CharField()
+    reason = serializers.CharField()
+    data = serializers.DictField(child=serializers.JSONField())  # type: ignore[assignment]
+
+
+class AuditPageShape(serializers.Serializer[Any]):
+    entries = AuditEntryShape(many=True)
+    next_before = serializers.IntegerField(allow_null=True, help_text="pass as `before` for older entries")
+
+
+class StaffMemberShape(serializers.Serializer[Any]):
+    user_id = serializers.IntegerField()
+    role = serializers.ChoiceField(choices=Role.values)
+    first_seen_at = serializers.DateTimeField()
+
+
+class StaffShape(serializers.Serializer[Any]):
+    members = StaffMemberShape(many=True)

@@ -1,0 +1,39 @@
+"""Paths below /api/. Whatever is not named here answers 404 in the one error shape, never the embedded page."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path, register_converter
+from django.urls.converters import IntConverter
+
+from shopify_app.admin_api.audit import AuditView
+from shopify_app.admin_api.jobs import ImportView, TrainingView
+from shopify_app.admin_api.overview import OverviewView, TrafficView
+from shopify_app.admin_api.scoped_view import NothingHere
+from shopify_app.admin_api.slots import DeployView, RollBackView
+from shopify_app.admin_api.staff import RoleView, StaffView
+from shopify_app.admin_api.versions import VersionsView, VersionView
+
+
+class MemberNumber(IntConverter):
+    """Shopify's staff user id: at most 18 digits, so that it fits the column."""
+
+    regex = "[0-9]{1,18}"
+
+
+register_converter(MemberNumber, "member")
+
+app_name = "admin_api"
+urlpatterns = [
+    path("overview", OverviewView.as_view(), name="overview"),
+    path("traffic", TrafficView.as_view(), name="traffic"),
+    path("versions", VersionsView.as_view(), name="versions"),
+    path("versions/<str:version_id>", VersionView.as_view(), name="version"),
+    path("slots/<str:slot>/rollback", RollBackView.as_view(), name="rollback"),
+    path("slots/<str:slot>/deploy", DeployView.as_view(), name="deploy"),
+    path("training", TrainingView.as_view(), name="training"),
+    path("import/restart", ImportView.as_view(), name="import-restart"),
+    path("audit", AuditView.as_view(), name="audit"),
+    path("staff", StaffView.as_view(), name="staff"),
+    path("staff/<member:user_id>", RoleView.as_view(), name="role"),
+    re_path(r"^.*$", NothingHere.as_view(), name="nothing-here"),
+]
