@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
+from weakref import WeakSet
 
 SCHEMA_VERSION = 1
 PLATFORM_FILE = "platform.sqlite3"
@@ -124,6 +125,16 @@ def shop_paths(data: Path) -> list[Path]:
     return [path for _, path in sorted(found)]
 
 
+class _Held:
+    """A thread's own connection, closed when the thread ends: a server's worker threads come and go."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
 class Store:
     """One shop's rows. Safe to share between threads: each thread gets its own connection.
 
@@ -135,7 +146,7 @@ class Store:
         self.path = path
         self.domain = domain
         self._local = threading.local()
-        self._all: list[sqlite3.Connection] = []
+        self._open: WeakSet[_Held] = WeakSet()
         self._writing = threading.RLock()
 
     @classmethod
@@ -181,11 +192,8 @@ class Store:
                 table, column = (
                     ("variants", "inventory_item_id") if name == "inventory_items" else (name, "id")
                 )
-                tx.execute(
-                    "UPDATE sequences SET last_id ="
-                    f" max(last_id, coalesce((SELECT max({column}) FROM {table}), 0)) WHERE name = ?",
-                    (name,),
-                )
+                top = tx.execute(f"SELECT max({column}) FROM {table}").fetchone()[0]  # noqa: S608  our names
+                tx.execute("UPDATE sequences SET last_id = max(last_id, ?) WHERE name = ?", (top or 0, name))
             tx.execute(
                 "UPDATE sequences SET last_id = max(last_id, coalesce((SELECT max(number) FROM orders), 0))"
                 " WHERE name = 'order_number'"
@@ -195,15 +203,15 @@ class Store:
 
     def connection(self) -> sqlite3.Connection:
         """This thread's connection, in autocommit."""
-        existing: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if existing is not None:
-            return existing
+        held: _Held | None = getattr(self._local, "held", None)
+        if held is not None:
+            return held.connection
         connection = sqlite3.connect(self.path, timeout=10, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=OFF", "busy_timeout=10000"):
             connection.execute(f"PRAGMA {pragma}")
-        self._local.connection = connection
-        self._all.append(connection)
+        self._local.held = _Held(connection)
+        self._open.add(self._local.held)
         return connection
 
     def read(self, sql: str, params: SqlParams = ()) -> list[sqlite3.Row]:
@@ -261,9 +269,9 @@ class Store:
 
     def close(self) -> None:
         """Close every thread's connection. The store must not be used afterwards."""
-        for connection in self._all:
-            connection.close()
-        self._all.clear()
+        for held in list(self._open):
+            held.connection.close()
+        self._open.clear()
         self._local = threading.local()
 
 

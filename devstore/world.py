@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -261,7 +261,8 @@ def _truth(
         return int(catalogue.product_id[place])
 
     def day(index: int) -> str:
-        return midnights[min(index, len(midnights) - 1)].astimezone(UTC).isoformat()
+        over = max(index - len(midnights) + 1, 0)
+        return (midnights[index - over] + timedelta(days=over)).isoformat()
 
     return {
         "first_day": first,

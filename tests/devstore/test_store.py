@@ -44,9 +44,14 @@ def test_a_new_shop_is_empty_and_has_its_staff(tmp_path: Path) -> None:
 
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     store = make_store(tmp_path)
-    with pytest.raises(RuntimeError), store.transaction() as tx:
-        tx.execute("INSERT INTO locations VALUES (1, 'Shop floor')")
-        raise RuntimeError("power cut")
+
+    def write_and_fail() -> None:
+        with store.transaction() as tx:
+            tx.execute("INSERT INTO locations VALUES (1, 'Shop floor')")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        write_and_fail()
     assert store.read("SELECT * FROM locations") == []
 
 
@@ -71,6 +76,25 @@ def test_ids_are_unique_under_threads_and_after_deletion(tmp_path: Path) -> None
     for thread in threads:
         thread.join()
     assert len(seen) == len(set(seen)) == 100
+
+
+def test_a_thread_that_ends_leaves_no_open_file(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+
+    def read() -> None:
+        store.counts()
+
+    def open_files() -> int:
+        return sum(entry.resolve().is_relative_to(tmp_path) for entry in Path("/proc/self/fd").iterdir())
+
+    before = open_files()
+    for _ in range(20):
+        thread = threading.Thread(target=read)
+        thread.start()
+        thread.join()
+    assert open_files() <= before + 3  # SQLite keeps a closed file's descriptor for the next one to open it
+    store.close()
+    assert open_files() == 0
 
 
 def test_two_shops_have_different_ids(tmp_path: Path) -> None:

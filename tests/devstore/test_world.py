@@ -223,6 +223,25 @@ def test_customers_buy_what_they_like(world: Store, truth: dict[str, Any]) -> No
     assert hits / total > 0.35
 
 
+def test_a_price_drop_that_runs_today_shows_in_the_catalogue(tmp_path: Path) -> None:
+    store = Store.open(generate(tmp_path, DOMAIN, WorldSize(60, months=6, seed=17), now=NOW))
+    (running,) = [
+        p
+        for p in json.loads(store.values()["truth"])["promotions"]
+        if utc_time(p["until"]) >= NOW.replace(hour=0)
+    ]
+    assert running["code"] is None
+    lowered = store.read(
+        "SELECT v.price, v.compare_at_price, p.category FROM variants v JOIN products p ON p.id = v.product_id"
+        " WHERE v.compare_at_price IS NOT NULL"
+    )
+    assert lowered
+    for row in lowered:
+        wanted = float(row["compare_at_price"]) * (1 - running["percent"] / 100)
+        assert wanted - 0.06 < float(row["price"]) <= wanted
+        assert running["department"] in (None, row["category"])
+
+
 def test_emails_belong_to_nobody(world: Store) -> None:
     assert world.read("SELECT 1 FROM customers WHERE email NOT LIKE '%@example.com'") == []
 
