@@ -42,7 +42,9 @@ class SlotChange(ShopOwned):
     id = models.BigAutoField(primary_key=True)
     slot = models.CharField(max_length=16, choices=_SLOTS)
     strategy = models.CharField(max_length=16, choices=Strategy.choices)
-    before = models.ForeignKey(Version, null=True, on_delete=models.RESTRICT, related_name="+", db_index=False)
+    before = models.ForeignKey(
+        Version, null=True, on_delete=models.RESTRICT, related_name="+", db_index=False
+    )
     after = models.ForeignKey(Version, on_delete=models.RESTRICT, related_name="+", db_index=False)
     actor = models.CharField(max_length=64)
     reason = models.TextField(blank=True)

@@ -108,8 +108,18 @@ def _orders(cursor: CursorWrapper, shop_id: int, order_ids: list[int]) -> list[O
         [shop_id, order_ids],
     )
     return [
-        OrderFacts(*row, lines=tuple(lines[row[0]]), refunds=tuple(refunds[row[0]]))
-        for row in cursor.fetchall()
+        OrderFacts(
+            order_id=order_id,
+            version_at=version_at,
+            ordered_at=ordered_at,
+            cancelled_at=cancelled_at,
+            test=test,
+            deleted=deleted,
+            visitor=visitor,
+            lines=tuple(lines[order_id]),
+            refunds=tuple(refunds[order_id]),
+        )
+        for order_id, version_at, ordered_at, cancelled_at, test, deleted, visitor in cursor.fetchall()
     ]
 
 

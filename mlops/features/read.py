@@ -10,7 +10,7 @@ from django.db import connection
 
 from tenancy.models import Shop
 
-ORDER_FRAME_SCHEMA = {
+ORDER_FRAME_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "order_id": pl.Int64,
     "customer_id": pl.Int64,
     "ordered_at": pl.Datetime("us", "UTC"),

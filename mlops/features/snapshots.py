@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -22,6 +23,8 @@ def take(shop: Shop, *, until: datetime, now: datetime) -> Snapshot:
     """Freeze the shop's order lines from before `until`; the same content again is the same snapshot."""
     frame = order_frame(shop, until=until)
     content = _parquet(frame)
+    # `min` of a time column is typed as of any column.
+    since: Any = frame["ordered_at"].min()
     digest = hashlib.sha256(content).hexdigest()
     sealed.keep(shop.pk, digest, content, kind="snapshot")
     snapshot, _ = Snapshot.objects.get_or_create(
@@ -30,7 +33,7 @@ def take(shop: Shop, *, until: datetime, now: datetime) -> Snapshot:
         until=until,
         defaults={
             "taken_at": now,
-            "since": frame["ordered_at"].min(),
+            "since": since,
             "orders": frame["order_id"].n_unique(),
             "lines": frame.height,
             "customers": frame["customer_id"].drop_nulls().n_unique(),

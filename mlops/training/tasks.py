@@ -14,14 +14,14 @@ from tenancy.scope import scope, unscoped
 from tenancy.tasks import ShopTask
 
 
-@shared_task(name="training.step", base=ShopTask, queue="train")
+@shared_task(name="training.step", base=ShopTask)
 def step(shop: Shop) -> None:
     """One step of the shop's open run; the next one is sent when there is more to do."""
     if training.advance(shop, now=timezone.now()):
         step.send(shop)
 
 
-@shared_task(name="training.tick_all", queue="train")
+@shared_task(name="training.tick_all")
 def tick_all() -> None:
     """Begin again what a dead process left, and follow slot changes whose publisher died."""
     with unscoped(why="open runs and slots of all shops are looked up; the work is done per shop"):
