@@ -6,11 +6,13 @@ https://shopify.dev/docs/api/usage/versioning, https://shopify.dev/docs/api/usag
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 import secrets
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,6 @@ from graphql import (
 )
 from graphql.execution.values import get_variable_values
 from graphql.language import FragmentDefinitionNode
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("devstore.admin_graphql")
 MAX_TOKENS = 20_000
+THREADS = 8
 RATE_LIMITS = "https://shopify.dev/api/usage/rate-limits"
 DEPRECATION = "https://shopify.dev/api/usage/versioning#deprecation-practices"
 
@@ -74,7 +76,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     state = ApiState(platform.config.data / STATE_FILE)
     bulk = BulkOperations(platform, admin, state)
     api = AdminApi(platform, admin, state, bulk)
-    platform.on_stop += [bulk.stop, state.close]
+    platform.on_stop += [api.stop, bulk.stop, state.close]
     bulk.resume()
 
     def flow_triggers(request: Request) -> Response:
@@ -102,6 +104,11 @@ class AdminApi:
     def __init__(self, platform: Platform, admin: AdminSchema, state: ApiState, bulk: BulkOperations) -> None:
         self._platform, self._admin, self._state, self._bulk = platform, admin, state, bulk
         self._buckets = Buckets()
+        # Threads of its own, because each keeps a connection to the shop's file for as long as it lives.
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="admin-api")
+
+    def stop(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     async def endpoint(self, request: Request) -> Response:
         version = served_version(request.path_params["version"])
@@ -122,7 +129,8 @@ class AdminApi:
             call = await read_call(request, version)
         except BadRequest as error:
             return _plain_error(error.status, str(error), headers)
-        answer = await run_in_threadpool(self._answer, call, store, access)
+        work = functools.partial(self._answer, call, store, access)
+        answer = await asyncio.get_running_loop().run_in_executor(self._pool, work)
         if answer.deprecated:
             headers["X-Shopify-API-Deprecated-Reason"] = DEPRECATION
         return JSONResponse(answer.body, headers=headers)
@@ -227,8 +235,8 @@ class AdminApi:
         body: dict[str, Any] = {"data": result.data}
         if result.errors:
             body["errors"] = [_formatted(error) for error in result.errors]
-        if reader.warnings:
-            body["extensions"] = {"search": [{"warnings": reader.warnings}]}
+        if reader.search_warnings:
+            body["extensions"] = {"search": reader.search_warnings}
         return body
 
     def _record(

@@ -27,10 +27,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SearchField:
-    """One searchable field: its kind and the SQL expression that holds it."""
+    """One searchable field: its kind and the SQL expression that holds it.
+
+    `inside` surrounds the comparison, for a field of child rows: `EXISTS (SELECT 1 FROM ... WHERE ... AND {})`.
+    """
 
     kind: Kind
     sql: str
+    inside: str = "{}"
 
 
 @dataclass(slots=True)
@@ -143,11 +147,14 @@ class _Parser:
             self._warn(name, "invalid_field", "Invalid search field for this query.")
             return None
         if value == "*":
-            return f"{known.sql} IS NOT NULL"
+            return known.inside.format(f"{known.sql} IS NOT NULL")
         sql = _COMPARE[known.kind](self._out.params, known.sql, op, value)
         if sql is None:
-            self._warn(name, "invalid_value", f"Input `{value}` is not a valid value for this search field.")
-        return sql
+            self._warn(
+                name, "invalid_value", f"Input `{value[:100]}` is not a valid value for this search field."
+            )
+            return None
+        return known.inside.format(sql)
 
     def _warn(self, name: str, code: str, message: str) -> None:
         self._out.warnings.append({"field": name, "code": code, "message": message})

@@ -30,8 +30,8 @@ EVERYTHING = 1 << 62
 class Reader:
     """What a field may look at: the shop's file, the shop table, and who asks.
 
-    `base_url` is this server's address as the client wrote it, without a trailing slash; `warnings` collects what
-    searches had to ignore.
+    `base_url` is this server's address as the client wrote it, without a trailing slash; `search_warnings`
+    collects what searches had to ignore.
     """
 
     connection: sqlite3.Connection
@@ -42,7 +42,7 @@ class Reader:
     base_url: str = ""
     api_version: str = ""
     services: Any = None
-    warnings: list[dict[str, str]] = field(default_factory=list)
+    search_warnings: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def currency(self) -> str:

@@ -188,7 +188,10 @@ def _field(live: Live, node: Node, known: Field, info: GraphQLResolveInfo, args:
     key = f"{info.field_name}{json.dumps(args, sort_keys=True, default=str)}" if args else info.field_name
     loaded = node.batch.loaded.get(key)
     if loaded is None:
+        before = len(live.reader.search_warnings)
         loaded = node.batch.loaded[key] = _load(live.reader, node.batch.rows, known, args)
+        for warning in live.reader.search_warnings[before:]:
+            warning["path"] = [part for part in info.path.as_list() if isinstance(part, str)]
     return loaded[node.place]
 
 

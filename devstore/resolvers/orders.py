@@ -68,7 +68,8 @@ ORDERS = Source(
         "tag": SearchField(Kind.TAGS, "tags"),
         "sku": SearchField(
             Kind.TEXT,
-            "(SELECT l.sku FROM order_lines l WHERE l.order_id = orders.id AND l.sku <> '' LIMIT 1)",
+            "l.sku",
+            inside="EXISTS (SELECT 1 FROM order_lines l WHERE l.order_id = orders.id AND {})",
         ),
     },
     word="name",

@@ -51,11 +51,16 @@ def decode_cursor(cursor: str) -> tuple[object, object]:
     try:
         document = json.loads(base64.b64decode(cursor, validate=True))
         last_id, last_value = document["last_id"], document["last_value"]
-        if isinstance(last_id, (int, str)) and isinstance(last_value, (int, float, str)):
+        if _bindable(last_id) and _bindable(last_value):
             return last_id, last_value
     except (binascii.Error, ValueError, KeyError, TypeError, RecursionError):
         pass
     raise BadArgument(f"Invalid cursor for current pagination sort: {cursor[:100]}.")
+
+
+def _bindable(value: object) -> bool:
+    """Whether SQLite takes it as a parameter."""
+    return isinstance(value, (str, float)) or (isinstance(value, int) and abs(value) < 1 << 63)
 
 
 def page_request(args: Mapping[str, object]) -> PageRequest:
@@ -115,7 +120,8 @@ def _plan(reader: Reader, source: Source, request: PageRequest) -> _Plan:
         else:
             where, params = f"({sort}, {source.id}) {operator} (?, ?)", [last_value, last_id]
     search = compile_search(request.query, source.fields, default=source.word)
-    reader.warnings.extend(search.warnings)
+    if search.warnings:
+        reader.search_warnings.append({"query": request.query, "warnings": search.warnings})
     return _Plan(
         sort, "DESC" if descending else "ASC", f"{where} AND {search.sql}", [*params, *search.params]
     )

@@ -60,7 +60,9 @@ _PRODUCT_FIELDS = {
     ),
     "gift_card": SearchField(Kind.FLAG, "is_gift_card"),
     "sku": SearchField(
-        Kind.TEXT, "(SELECT v.sku FROM variants v WHERE v.product_id = products.id AND v.sku <> '' LIMIT 1)"
+        Kind.TEXT,
+        "v.sku",
+        inside="EXISTS (SELECT 1 FROM variants v WHERE v.product_id = products.id AND {})",
     ),
 }
 PRODUCTS = Source(table="products", sorts=_PRODUCT_SORTS, fields=_PRODUCT_FIELDS, word="title")

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+import base64
+import sqlite3
 
-from devstore.resolvers.fields import gid
-from tests.devstore.admin_client import AdminClient
+import pytest
+from graphql import parse
+
+from devstore.resolvers.fields import Reader, gid
+from devstore.resolvers.live import execute_live
+from devstore.schema import load_schema
+from tests.devstore.admin_client import ALL_SCOPES, AdminClient
 from tests.devstore.running import CLIENT_ID, OTHER_DOMAIN
+
+HUGE_CURSOR = base64.b64encode(b'{"last_id":99999999999999999999,"last_value":1}').decode()
 
 # The door
 
@@ -94,6 +102,10 @@ def test_what_the_schema_refuses_is_refused_with_200(api: AdminClient, query: st
         ("(first: -1)", "first must be greater than 0"),
         ("(first: 1, last: 1)", "you can't provide both first and last"),
         ('(first: 1, after: "rubbish")', "Invalid cursor for current pagination sort: rubbish."),
+        (
+            f'(first: 1, after: "{HUGE_CURSOR}")',
+            f"Invalid cursor for current pagination sort: {HUGE_CURSOR}.",
+        ),
     ],
 )
 def test_what_only_the_server_refuses(api: AdminClient, arguments: str, message: str) -> None:
@@ -289,18 +301,20 @@ def test_the_shop_and_the_installation(api: AdminClient) -> None:
 
 
 def test_siblings_are_loaded_together(api: AdminClient) -> None:
+    query = """{ orders(first: 100) { nodes { customer { id } lineItems(first: 4) { nodes {
+      product { id } variant { id inventoryItem { id } } } } } } }"""
     statements: list[str] = []
-    # The worker threads' connections are made on demand: trace those that exist after a first call.
-    query = "{ orders(first: 40) { nodes { lineItems(first: 4) { nodes { product { id } variant { id } } } customer { id } } } }"
-    api.data(query)
-    for connection in api.store._all:
-        connection.set_trace_callback(statements.append)
-    try:
-        api.data(query)
-    finally:
-        for connection in api.store._all:
-            connection.set_trace_callback(None)
-    assert 0 < len([text for text in statements if "json_each" in text]) <= 4
+    connection = sqlite3.connect(api.store.path)
+    connection.row_factory = sqlite3.Row
+    connection.set_trace_callback(statements.append)
+    reader = Reader(connection, api.store.values(), api.domain, ALL_SCOPES)
+    result = execute_live(load_schema(), parse(query), reader, {}, None)
+    connection.close()
+    assert result.errors is None
+    assert result.data is not None
+    assert len(result.data["orders"]["nodes"]) == 100
+    # orders, customers, lines, products, variants, inventory items: one statement each.
+    assert len(statements) == 6
 
 
 # Pages
@@ -395,6 +409,8 @@ def test_a_nested_connection_pages_for_each_parent(api: AdminClient) -> None:
         ("(name:#1001 OR name:#1002) AND test:false", "name IN ('#1001', '#1002') AND test = 0"),
         ("customer_id:*", "customer_id IS NOT NULL"),
         ("total_price:>=50 total_price:<80", "CAST(total AS REAL) >= 50 AND CAST(total AS REAL) < 80"),
+        ("sku:BC-00001", "id IN (SELECT order_id FROM order_lines WHERE sku = 'BC-00001')"),
+        ("-sku:BC-000*", "id NOT IN (SELECT order_id FROM order_lines WHERE sku LIKE 'BC-000%')"),
         ("", "1"),
     ],
 )
@@ -409,7 +425,9 @@ def test_search_finds_what_sql_finds(api: AdminClient, query: str, where: str) -
 def test_a_misspelt_search_field_finds_everything_and_warns(api: AdminClient) -> None:
     document = api.ask('{ orders(first: 250, query: "updatd_at:>2026-11-19") { nodes { id } } }')
     assert len(document["data"]["orders"]["nodes"]) == 250
-    (warning,) = document["extensions"]["search"][0]["warnings"]
+    (search,) = document["extensions"]["search"]
+    assert (search["path"], search["query"]) == (["orders"], "updatd_at:>2026-11-19")
+    (warning,) = search["warnings"]
     assert (warning["field"], warning["code"]) == ("updatd_at", "invalid_field")
 
 
