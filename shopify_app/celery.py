@@ -30,6 +30,12 @@ def make() -> Celery:
     celery.conf.update(
         task_queues=[Queue(name) for name in ("webhooks", "sync", "logs", "train")],
         task_default_queue="sync",
+        # By name, because the learning side does not know the queues.
+        task_routes={
+            "webhooks.*": {"queue": "webhooks"},
+            "training.*": {"queue": "train"},
+            "exposures.*": {"queue": "logs"},
+        },
         task_ignore_result=True,
         task_acks_late=True,
         task_reject_on_worker_lost=True,

@@ -12,7 +12,7 @@ from mlops.features import online
 from storefront_proxy import exposures
 
 
-@shared_task(name="exposures.flush", queue="logs")
+@shared_task(name="exposures.flush")
 def flush() -> None:
     """Exposures and clicks into Postgres; cards whose writer died brought up to date."""
     exposures.flush(consumer=f"{socket.gethostname()}-{os.getpid()}", now=timezone.now())
