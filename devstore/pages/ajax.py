@@ -237,7 +237,7 @@ class Ajax:
         order = store.one("SELECT * FROM orders WHERE id = ?", (caused[0].id,))
         if order is None:
             raise PageRefusedError(404, "The order was deleted meanwhile.", title="Not Found")
-        status = f"/orders/{order['checkout_token']}"
+        status = f"/orders/{order['id']}/{order['checkout_token']}"
         if not sent.wants_json:
             return RedirectResponse(status, status_code=303)
         body = {

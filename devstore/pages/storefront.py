@@ -17,7 +17,7 @@ from devstore.pages import carts, catalog
 from devstore.pages.ajax import cart_token, customer_of
 from devstore.pages.catalog import Json
 from devstore.pages.cdn import THEME
-from devstore.pages.requests import PageRefusedError, Sent, answering, page_number, whole
+from devstore.pages.requests import MAX_ID, PageRefusedError, Sent, answering, page_number, whole
 from devstore.platform import Platform
 from devstore.proxy import CUSTOMER_COOKIE
 from devstore.store import Store
@@ -47,7 +47,7 @@ class Storefront:
             Route("/collections/{handle}", answering(self.collection)),
             Route("/search", answering(self.search)),
             Route("/cart", answering(self.cart)),
-            Route("/orders/{token}", answering(self.thanks)),
+            Route("/orders/{order_id}/{token}", answering(self.thanks)),
             Route("/account/login", answering(self.login)),
             Route("/account/logout", answering(self.logout)),
         ]
@@ -122,11 +122,10 @@ class Storefront:
 
     def thanks(self, sent: Sent) -> Response:
         store = self._store(sent)
-        order = store.one(
-            "SELECT * FROM orders WHERE checkout_token = ? AND checkout_token IS NOT NULL",
-            (sent.request.path_params["token"],),
-        )
-        if order is None:
+        order_id = whole(sent.request.path_params["order_id"], what="order", most=MAX_ID)
+        order = store.one("SELECT * FROM orders WHERE id = ?", (order_id,))
+        # The token is what lets a stranger see an order: an id can be guessed.
+        if order is None or order["checkout_token"] != sent.request.path_params["token"]:
             return self._missing(sent)
         lines = store.read("SELECT * FROM order_lines WHERE order_id = ? ORDER BY position", (order["id"],))
         shown = {

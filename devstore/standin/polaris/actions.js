@@ -60,11 +60,14 @@ class Pressable extends PolarisElement {
   }
   build() {
     this.label = make('span', { class: 'label' }, make('slot'));
+    this.root.addEventListener('slotchange', () => this.fit());
     this.inner = null;
   }
   inside() {
     return [this.label];
   }
+  /** Called when the words inside arrive or change. It must not move the slot, or it is called for ever. */
+  fit() {}
   update() {
     const tag = this.href ? 'a' : 'button';
     if (this.inner?.localName !== tag) {
@@ -125,9 +128,12 @@ define('s-button', class Button extends Pressable {
     if (this.loading) parts.push(make('span', { class: 'spin', 'aria-hidden': 'true' }));
     return parts;
   }
+  fit() {
+    this.inner?.classList.toggle('icon-only', Boolean(this.icon) && !this.textContent.trim());
+  }
   update() {
     super.update();
-    this.inner.classList.toggle('icon-only', Boolean(this.icon) && !this.textContent.trim());
+    this.fit();
   }
 });
 

@@ -99,12 +99,16 @@ define('s-choice', class Choice extends PolarisElement {
     this.control = make('input', { type: 'radio', id: 'control' });
     this.detailsSlot = make('span', { class: 'details' }, make('slot', { name: 'details' }));
     this.root.append(make('label', { for: 'control' }, this.control, make('span', {}, make('slot'), this.detailsSlot)), make('slot', { name: 'secondary-content' }));
+    this.root.addEventListener('slotchange', () => this.update()); // the parser brings children after the tag
     this.control.addEventListener('change', () => this.closest('s-choice-list')?.chosen(this));
     this.control.addEventListener('keydown', (event) => this.closest('s-choice-list')?.move(this, event));
   }
   update() {
+    const words = [...this.childNodes].filter((node) => !node.slot).map((node) => node.textContent.trim());
+    this.control.setAttribute('aria-label', this.accessibilityLabel || words.join(' ').trim());
     this.control.disabled = this.disabled || Boolean(this.closest('s-choice-list')?.disabled);
-    this.control.checked = this.hasAttribute('selected') || (this.defaultSelected && !this.closest('s-choice-list')?.touched);
+    if (this.closest('s-choice-list')?.touched) return;
+    this.control.checked = this.hasAttribute('selected') || this.defaultSelected;
   }
 });
 

@@ -2,9 +2,11 @@
 
 const OVERLAY_EVENTS = ['show', 'hide', 'aftershow', 'afterhide', 'toggle', 'aftertoggle'];
 
+const FOCUSABLE = 'a[href], button, input, select, textarea, s-button, s-link[href], s-clickable, s-text-field, s-text-area, s-number-field, s-select, s-checkbox, s-switch, s-choice, s-search-field, s-date-field, [tabindex="0"]';
+
 /*
- * The modal uses the platform's own <dialog>: top layer, inert page behind it, focus kept inside, Escape
- * closes, focus returned to where it was.
+ * The modal uses the platform's own <dialog>: top layer, inert page behind it, Escape closes, focus returned
+ * to where it was. Inside an iframe a dialog lets Tab escape to the frame around it, hence the two guards.
  */
 define('s-modal', class Modal extends PolarisElement {
   static props = { heading: 'string', size: 'string', padding: 'string', accessibilityLabel: 'string' };
@@ -30,7 +32,11 @@ define('s-modal', class Modal extends PolarisElement {
     this.slots = [make('slot', { name: 'secondary-actions' }), make('slot', { name: 'primary-action' })];
     this.footer = make('footer', { hidden: true }, ...this.slots);
     this.slots.forEach((slot) => slot.addEventListener('slotchange', () => { this.footer.hidden = !this.slots.some(hasContent); }));
-    this.dialog = make('dialog', { 'aria-labelledby': 'heading' }, make('header', {}, this.headingText, close), make('div', { class: 'body' }, make('slot')), this.footer);
+    this.bodySlot = make('slot');
+    const guards = [make('span', { tabindex: '0' }), make('span', { tabindex: '0' })];
+    guards[0].addEventListener('focus', () => this.lastInside(close).focus());
+    guards[1].addEventListener('focus', () => close.focus());
+    this.dialog = make('dialog', { 'aria-labelledby': 'heading' }, guards[0], make('header', {}, this.headingText, close), make('div', { class: 'body' }, this.bodySlot), this.footer, guards[1]);
     this.dialog.addEventListener('cancel', (event) => {
       event.preventDefault();
       event.stopPropagation();
@@ -45,6 +51,14 @@ define('s-modal', class Modal extends PolarisElement {
     this.headingText.textContent = this.heading;
     if (this.accessibilityLabel) this.dialog.setAttribute('aria-label', this.accessibilityLabel);
   }
+  firstField() {
+    return this.querySelector('s-text-field, s-text-area, s-number-field, s-select, s-search-field');
+  }
+  lastInside(otherwise) {
+    const all = [this.bodySlot, ...this.slots].flatMap((slot) => slot.assignedElements({ flatten: true }));
+    const found = all.flatMap((element) => [element, ...element.querySelectorAll('*')]);
+    return found.filter((element) => element.matches(FOCUSABLE) && !element.hasAttribute('disabled')).at(-1) || otherwise;
+  }
   get open() {
     return this.dialog.open;
   }
@@ -53,6 +67,7 @@ define('s-modal', class Modal extends PolarisElement {
     this.opener = document.activeElement;
     this.emit('show', { bubbles: false });
     this.dialog.showModal();
+    (this.firstField() || this.lastInside(this.dialog)).focus();
     this.emit('aftershow', { bubbles: false });
   }
   hideOverlay() {

@@ -91,6 +91,7 @@ define('s-chip', class Chip extends PolarisElement {
   build() {
     this.close = make('button', { type: 'button' }, drawIcon('x', 14));
     this.close.addEventListener('click', () => this.emit('remove'));
+    this.root.addEventListener('slotchange', () => this.update());
     this.root.append(make('span', { class: 'chip' }, make('slot', { name: 'graphic' }), make('slot'), this.close));
   }
   update() {
