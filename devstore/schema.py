@@ -16,6 +16,7 @@ from devstore.scopes import AccessRules
 LATEST_VERSION = "2026-10"
 # The schema file is that of the newest version; older ones are answered with it too.
 VERSIONS = ("2025-10", "2026-01", "2026-04", "2026-07", LATEST_VERSION, "unstable")
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,13 @@ class AdminSchema:
 
 @lru_cache(maxsize=2)
 def load_schema(path: Path = SCHEMA_PATH) -> AdminSchema:
-    """Raises SchemaUnavailable, saying what to run, when the file is missing or broken. Takes about 0.4 s."""
+    """`path` is the published file, gzipped or not. Takes about 0.4 s.
+
+    Raises SchemaUnavailable, saying what to run, when the file is missing or broken.
+    """
     try:
-        with gzip.open(path, "rb") as stream:
-            document = json.load(stream)
+        body = path.read_bytes()
+        document = json.loads(gzip.decompress(body) if body.startswith(_GZIP) else body)
         return AdminSchema(
             build_client_schema(document["data"]), AccessRules(document["offline_scopes"]["items"])
         )

@@ -29,6 +29,12 @@ def test_a_broken_file_is_not_taken_for_a_schema(tmp_path: Path, cut: int) -> No
         load_schema(target)
 
 
+def test_the_schema_may_be_given_unpacked(tmp_path: Path) -> None:
+    plain = tmp_path / "admin.json"
+    plain.write_bytes(gzip.decompress(SCHEMA_PATH.read_bytes()))
+    assert load_schema(plain).schema.query_type is not None
+
+
 def test_a_missing_schema_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(SchemaUnavailable, match=r"run `python -m devstore\.fetch_schema`"):
         load_schema(tmp_path / "none.json.gz")
