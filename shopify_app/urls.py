@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from django.urls import include, path
 
+from shopify_app import health
+
 urlpatterns = [
+    path("healthz", health.live),
     path("webhooks/", include("shopify_app.webhooks.urls")),
     path("proxy/", include("storefront_proxy.urls")),
     path("api/", include("shopify_app.admin_api.urls")),

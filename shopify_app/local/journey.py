@@ -44,7 +44,7 @@ class Journey:
         with self.terminal.step("the first model is trained and deployed"):
             self.wait_for_version(1)
         with self.terminal.step("a second model, so that there is one to go back to"):
-            self.merchant.press("training")
+            self.merchant.press("training", reason="a second version for the demo")
             facts["versions"] = self.wait_for_version(2)
         with self.terminal.step(f"shoppers visit the storefront for {shoppers_seconds} s"):
             facts["shoppers"] = self.send_shoppers(shoppers_seconds)

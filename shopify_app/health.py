@@ -1,0 +1,9 @@
+"""Liveness: this process answers. It asks no other service, so that a database pause does not restart the web server."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, JsonResponse
+
+
+def live(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"alive": True})
