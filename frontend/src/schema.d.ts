@@ -291,9 +291,6 @@ export interface components {
             field: string | null;
             request_id: string;
         };
-        ReasonRequest: {
-            reason: string;
-        };
         ResourceShape: {
             resource: string;
             state: components["schemas"]["ResourceShapeStateEnum"];
@@ -487,6 +484,10 @@ export interface components {
             /** @description slots it answers in now */
             live_in: string[];
         };
+        WishRequest: {
+            /** @default asked for by hand */
+            reason: string;
+        };
         YouShape: {
             user_id: number;
             role: components["schemas"]["RoleEnum"];
@@ -548,9 +549,9 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
-                "application/json": components["schemas"]["ReasonRequest"];
+                "application/json": components["schemas"]["WishRequest"];
             };
         };
         responses: {
@@ -897,9 +898,9 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
-                "application/json": components["schemas"]["ReasonRequest"];
+                "application/json": components["schemas"]["WishRequest"];
             };
         };
         responses: {

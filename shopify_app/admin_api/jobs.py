@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,7 +17,6 @@ from shopify_app.admin_api.authentication import AtLeastOperator
 from shopify_app.admin_api.problems import Problem
 from shopify_app.admin_api.scoped_view import ShopView
 from shopify_app.admin_api.shapes import ImportShape, TrainingShape
-from shopify_app.admin_api.slots import Reason
 from shopify_app.sync import backfill
 from shopify_app.sync.models import Resource
 from tenancy.audit import record
@@ -25,12 +25,17 @@ from tenancy.errors import UserFixable
 _ACCEPTED: dict[int, Any] = {400: Problem, 401: Problem, 403: Problem, 409: Problem}
 
 
+class Wish(serializers.Serializer[Any]):
+    # A change of what shoppers see needs a reason; more work in the background may go without.
+    reason = serializers.CharField(min_length=3, max_length=500, default="asked for by hand")
+
+
 class TrainingView(ShopView):
     permission_classes = [AtLeastOperator]
 
-    @extend_schema(operation_id="train", request=Reason, responses={202: TrainingShape, **_ACCEPTED})
+    @extend_schema(operation_id="train", request=Wish, responses={202: TrainingShape, **_ACCEPTED})
     def post(self, request: Request) -> Response:
-        order = Reason(data=request.data)
+        order = Wish(data=request.data)
         order.is_valid(raise_exception=True)
         now = timezone.now()
         reason = order.validated_data["reason"]
@@ -53,9 +58,9 @@ class TrainingView(ShopView):
 class ImportView(ShopView):
     permission_classes = [AtLeastOperator]
 
-    @extend_schema(operation_id="restart_import", request=Reason, responses={202: ImportShape, **_ACCEPTED})
+    @extend_schema(operation_id="restart_import", request=Wish, responses={202: ImportShape, **_ACCEPTED})
     def post(self, request: Request) -> Response:
-        order = Reason(data=request.data)
+        order = Wish(data=request.data)
         order.is_valid(raise_exception=True)
         now = timezone.now()
         before = read_work.history_import(self.shop, now)

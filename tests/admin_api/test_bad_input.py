@@ -35,6 +35,8 @@ BODIES = {
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 @pytest.mark.parametrize("path", ["slots/home/rollback", "slots/home/deploy", "training", "import/restart"])
 def test_bad_bodies(owner: Member, path: str, body: bytes) -> None:
+    if not body and not path.startswith("slots/"):
+        pytest.skip("work in the background may be asked for without a reason")
     answer = call("POST", path, body, token=session_token(owner.shop.domain, owner.user_id))
     assert answer.status in (400, 413), answer
     assert set(answer.body["error"]) == {"code", "message", "next_step", "field", "request_id"}
