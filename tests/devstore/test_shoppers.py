@@ -6,8 +6,10 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import parse_qs
 
 import pytest
@@ -20,6 +22,7 @@ from devstore.world import WorldSize, generate
 from tests.devstore.listening_app import Answer, ListeningApp, Received
 from tests.devstore.running import DOMAIN, RunningDevstore, running_devstore
 
+T = TypeVar("T")
 QUICK = Plan(seconds=20, rate=40, seed=3, most=40)
 
 
@@ -59,8 +62,14 @@ def recommending(products: list[dict[str, object]]) -> tuple[dict[str, str], Cal
     return shown, answer
 
 
+def apart(work: Callable[[], T]) -> T:
+    """In a thread of its own: browser tests leave an event loop running in the main one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
+
+
 def go(storefront: RunningDevstore, plan: Plan = QUICK) -> Tally:
-    return asyncio.run(run_shoppers(storefront.url, plan, host=DOMAIN))
+    return apart(lambda: asyncio.run(run_shoppers(storefront.url, plan, host=DOMAIN)))
 
 
 def test_orders_carry_the_exposures_that_led_to_them(storefront: RunningDevstore, app: ListeningApp) -> None:
@@ -125,8 +134,8 @@ def test_time_is_up_in_time(storefront: RunningDevstore, app: ListeningApp) -> N
 
 def test_a_storefront_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(StorefrontError):
-        asyncio.run(run_shoppers("http://127.0.0.1:9", QUICK))
-    assert main(["shop", "--url", "http://127.0.0.1:9", "--seconds", "1"]) == 1
+        apart(lambda: asyncio.run(run_shoppers("http://127.0.0.1:9", QUICK)))
+    assert apart(lambda: main(["shop", "--url", "http://127.0.0.1:9", "--seconds", "1"])) == 1
     assert "cannot be read" in capsys.readouterr().err
 
 
@@ -146,7 +155,7 @@ def test_the_command_ends_with_its_summary(
         "--shoppers",
         "3",
     ]
-    assert main(["shop", *arguments]) == 0
+    assert apart(lambda: main(["shop", *arguments])) == 0
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert told["sessions"] == 3
     assert told["recommendations"]["requests"] == len(
