@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from kombu import Queue
+from kombu import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shopify_app.settings")
 
@@ -28,7 +28,8 @@ def make() -> Celery:
 
     celery = Celery("shelfwise", broker=_broker(settings.REDIS_URL))
     celery.conf.update(
-        task_queues=[Queue(name) for name in ("webhooks", "sync", "logs", "train")],
+        # Each queue has an exchange of its own: queues that share the default one all receive every message.
+        task_queues=[Queue(n, Exchange(n), routing_key=n) for n in ("webhooks", "sync", "logs", "train")],
         task_default_queue="sync",
         # By name, because the learning side does not know the queues.
         task_routes={

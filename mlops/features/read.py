@@ -64,6 +64,8 @@ def order_frame(shop: Shop, *, until: datetime) -> pl.DataFrame:
             " and not o.test and l.product_id is not null and l.current_quantity > 0"
             " group by o.order_id, o.customer_id, o.ordered_at, l.product_id"
         )
+        # Right after an import the planner still believes the tables empty, and would loop over every pair of rows.
+        cursor.execute("analyze features_order, features_orderline")
         cursor.execute(sql, [shop.pk, until])
         rows = cursor.fetchall()
     frame = pl.DataFrame(
