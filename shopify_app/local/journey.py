@@ -178,11 +178,15 @@ class Journey:
         raise StepFailed(f"{what} did not come within {minutes:g} minutes")
 
 
+_PHASES = {"exporting": "Shopify writes ", "reading": "read ", "writing": "kept "}
+
+
 def _progress(resource: dict[str, Any]) -> str:
     done = f"{resource['done']:,}"
     if resource["state"] == "done":
         return f"{resource['resource']} {done} ✓"
-    total = f"/{resource['total']:,}" if resource["total"] else ""
-    rate = f" {resource['per_second']:,.0f}/s" if resource["per_second"] else ""
-    eta = f" {resource['eta_s']:.0f} s left" if resource["eta_s"] else ""
-    return f"{resource['resource']} {done}{total}{rate}{eta}"
+    phase = _PHASES.get(resource["phase"] or "", "")
+    total = f" of {resource['total']:,}" if resource["total"] else ""
+    rate = f", {resource['per_second']:,.0f}/s" if resource["per_second"] else ""
+    eta = f", {resource['eta_s']:.0f} s left" if resource["eta_s"] else ""
+    return f"{resource['resource']}: {phase}{done}{total}{rate}{eta}"
