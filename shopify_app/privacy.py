@@ -152,6 +152,7 @@ def redact_customer(shop: Shop, payload: Mapping[str, Any], *, now: datetime) ->
 
 def redact_shop(shop: Shop, *, now: datetime, triggered_at: datetime | None = None) -> bool:
     """shop/redact: erase the shop, unless it was installed again in the meantime. True when erased."""
+    shop = Shop.objects.get(pk=shop.pk)
     if shop.uninstalled_at is None and triggered_at is not None and triggered_at >= shop.installed_at:
         # Shopify sends this 48 hours after an uninstall whose webhook we may have missed: then it is the uninstall.
         installs.uninstall(shop, now, triggered_at=triggered_at)

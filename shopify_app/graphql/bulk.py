@@ -174,7 +174,8 @@ def _cut(response: httpx.Response, offset: int, skip: int, lines_per_piece: int)
     rest = b""
     waiting: list[bytes] = []
     try:
-        for each in response.iter_bytes(256 * 1024):
+        # As they arrive: bytes that wait for a larger chunk would be lost with a cut connection.
+        for each in response.iter_bytes():
             # A server that ignored the range sends again what we have.
             chunk = each[skip:]
             skip = max(0, skip - len(each))

@@ -253,6 +253,11 @@ def _note_rate(job: ImportJob, units: int, seconds: float) -> None:
 
 def _finish(shop: Shop, job: ImportJob, now: datetime) -> bool:
     """Close the job; the one that closes last tells that the history is in, in the same transaction."""
+    if decide.too_many_skipped(job.lines_skipped, job.lines_read):
+        told = f"{job.lines_skipped} of {job.lines_read} lines of Shopify's export were not understood."
+        return _fail(
+            job, now, "not_understood", f"{told} The app must be updated; what was there before is kept."
+        )
     with transaction.atomic():
         lock(shop, LockKind.IMPORT)
         leases.save(

@@ -86,3 +86,8 @@ def again(reason: str, exports: int) -> Step:
 def pause_after_trouble(troubles: int, wait_s: float | None) -> float:
     """Seconds before the next try: the server's own wait when it gave one, else growing."""
     return wait_s if wait_s is not None else min(120.0, 2.0**troubles)
+
+
+def too_many_skipped(skipped: int, lines: int) -> bool:
+    """A stray row may be left out and told; more than one in a hundred means that we do not understand the shop."""
+    return skipped > max(5, lines // 100)
