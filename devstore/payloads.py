@@ -39,11 +39,10 @@ def product_body(store: Store, product_id: int) -> Body:
     rows = store.read("SELECT * FROM variants WHERE product_id = ? ORDER BY position, id", (product_id,))
     names: list[str] = json.loads(product["options"])
     split = [_option_values(row["title"], len(names)) for row in rows]
-    image = None
-    if product["image_url"]:
-        image = {"id": product_id + 9, "product_id": product_id, "position": 1, "alt": None, "src": product["image_url"],
-                 "admin_graphql_api_id": gid("ProductImage", product_id + 9), "width": 800, "height": 800,
-                 "variant_ids": []}  # fmt: skip
+    picture = product["image_url"] or f"https://{facts.domain}/cdn/images/{product_id}.svg"
+    image: Body = {"id": product_id + 9, "product_id": product_id, "position": 1, "alt": None, "src": picture,
+             "admin_graphql_api_id": gid("ProductImage", product_id + 9), "width": 800, "height": 800,
+             "variant_ids": []}  # fmt: skip
     variants = [
         {
             "id": row["id"],

@@ -55,6 +55,7 @@ class Admin:
             Route("/admin/customers", answering(self.customers)),
             Route("/admin/analytics", answering(self.analytics)),
             Route("/admin/settings/apps", answering(self.settings)),
+            Route("/admin/themes/{rest:path}", answering(self.themes)),
             Route("/admin/apps/{handle}", answering(self.app)),
             Route("/admin/apps/{handle}/{path:path}", answering(self.app)),
         ]
@@ -123,6 +124,10 @@ class Admin:
     def analytics(self, sent: Sent) -> Response:
         words = "The local store draws no reports. What the app's models earn is shown by the app."
         return self._page(sent, "plain", {"words": words}, title="Analytics", here="analytics")
+
+    def themes(self, sent: Sent) -> Response:
+        words = "The local theme has no editor. It holds the app block on the home, product and cart pages."
+        return self._page(sent, "plain", {"words": words}, title="Online store theme", here="home")
 
     def settings(self, sent: Sent) -> Response:
         store = self.platform.store_for(sent.request)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from devstore.pages.catalog import Json, available, cents, image_of
+from devstore.pages.catalog import Json, available, cents
 from devstore.pages.requests import PageRefusedError, whole
 from devstore.store import Store, utc_text
 
@@ -185,7 +185,7 @@ def cart_json(store: Store, cart: Cart, *, currency: str) -> Json:
 
 def line_json(store: Store, line: Line) -> Json | None:
     row = store.one(
-        "SELECT v.*, p.title AS product_title, p.handle, p.vendor, p.product_type, p.is_gift_card,"
+        "SELECT v.*, p.title AS product_title, p.handle, p.vendor, p.product_type, p.is_gift_card, p.image_url,"
         " p.body_html, (SELECT count(*) FROM variants o WHERE o.product_id = p.id) AS siblings"
         " FROM variants v JOIN products p ON p.id = v.product_id WHERE v.id = ?",
         (line.variant_id,),
@@ -194,8 +194,7 @@ def line_json(store: Store, line: Line) -> Json | None:
         return None
     price = cents(row["price"]) or 0
     single = row["siblings"] == 1
-    product = store.one("SELECT id, image_url FROM products WHERE id = ?", (row["product_id"],))
-    image = image_of(product) if product else None
+    image = row["image_url"] or f"/cdn/images/{row['product_id']}.svg"
     return {
         "id": line.variant_id,
         "properties": line.properties,

@@ -17,7 +17,6 @@ from playwright.sync_api import Browser, Frame, Page, expect
 from tests.devstore.embedded_app import EmbeddedApp, embedded_app
 from tests.devstore.running import CLIENT_ID, DOMAIN, SECRET, RunningDevstore, make_shop, running_devstore
 
-
 # "hush" is the secret of Shopify's published vectors.
 pytestmark = pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 

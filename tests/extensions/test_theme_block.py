@@ -324,3 +324,13 @@ def test_a_refused_add_is_said_aloud(page: Page, shop: EmbeddedApp) -> None:
     page.locator("shelfwise-recommendations [data-add]").first.click()
     expect(page.locator("shelfwise-recommendations [data-status]")).to_contain_text("could not be added")
     expect(page.locator("shelfwise-recommendations [data-add]").first).to_be_enabled()
+
+
+@pytest.mark.browser
+def test_pictures_of_the_shop_come_from_the_host_of_the_page(page: Page, shop: EmbeddedApp) -> None:
+    path = f"/cdn/images/{shop.products[0]['product_id']}.svg"
+    shop.products[0]["image"] = f"https://{DOMAIN}{path}"
+    open_product(page)
+    picture = page.locator("shelfwise-recommendations img")
+    expect(picture).to_have_attribute("src", path)
+    page.wait_for_function("document.querySelector('shelfwise-recommendations img').naturalWidth > 0")

@@ -49,7 +49,10 @@ define('s-modal', class Modal extends PolarisElement {
   }
   update() {
     this.headingText.textContent = this.heading;
-    if (this.accessibilityLabel) this.dialog.setAttribute('aria-label', this.accessibilityLabel);
+    if (this.accessibilityLabel) {
+      this.dialog.setAttribute('aria-label', this.accessibilityLabel);
+      this.dialog.removeAttribute('aria-labelledby');
+    }
   }
   firstField() {
     return this.querySelector('s-text-field, s-text-area, s-number-field, s-select, s-search-field');

@@ -7,6 +7,7 @@
   const CONSENT = 'devstore:consent';
   const allowed = () => localStorage.getItem(CONSENT) !== 'no';
   window.Shopify = window.Shopify || {};
+  window.Shopify.shop = document.body.dataset.shop;
   window.Shopify.customerPrivacy = {
     analyticsProcessingAllowed: allowed,
     preferencesProcessingAllowed: allowed,

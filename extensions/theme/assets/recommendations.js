@@ -79,6 +79,7 @@
   const pictureAddress = (value) => {
     try {
       const url = new URL(value, location.origin);
+      if (url.host === window.Shopify?.shop) return url.pathname + url.search; // this host serves the shop's files too
       return /^https?:$/.test(url.protocol) ? url.href : null;
     } catch {
       return null;
