@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { reasonProblem } from "./ChangeLive";
-import { happened } from "./pages/Audit";
 import { nextLookMs } from "./pages/Overview";
 import { routeOf } from "./router";
 import { NOTHING_LIVE, overview, traffic } from "./sample_facts";
+import { happened } from "./words";
 import { stateText } from "./sections/ImportProgress";
 import { setupSteps } from "./sections/SetupGuide";
 
@@ -52,8 +52,11 @@ describe("small sentences", () => {
   });
 
   it("tells a change in words, and an unknown one as it is", () => {
+    const slot = { slot: "home", from_version: 2, to_version: 1, from_version_id: 12, to_version_id: 11 };
+    expect(happened({ action: "slot.rolled_back", data: slot })).toBe("Rolled back on home page: version 2 → version 1");
+    expect(happened({ action: "slot.deployed", data: { ...slot, from_version: null } })).toBe("Put live on home page: version 1");
     expect(happened({ action: "staff.role_changed", data: { user_id: 7, from: "viewer", to: "owner" } })).toBe(
-      "Changed a role: user id 7, from viewer, to owner",
+      "Role changed: staff member 7, viewer → owner",
     );
     expect(happened({ action: "shop.renamed", data: {} })).toBe("shop.renamed");
   });

@@ -1,6 +1,6 @@
 /** What the numbers mean, in the merchant's words. Pure: facts in, sentences out. */
 
-import type { HistoryImport, Measure, Overview, SlotKey, Traffic, Version } from "./api";
+import type { AuditEntry, HistoryImport, Measure, Overview, SlotKey, Traffic, Version } from "./api";
 import { count, interval, money, percent, plural, shareOf, span } from "./format";
 
 export const SLOT_NAMES: Record<SlotKey, string> = {
@@ -159,11 +159,30 @@ export function attributionRule(hours: number): string {
   );
 }
 
-/** What the change log calls an action; an unknown one is shown as it is. */
-export const ACTIONS: Record<string, string> = {
-  "slot.deployed": "Put a version live",
+const ACTIONS: Record<string, string> = {
+  "slot.deployed": "Put live",
   "slot.rolled_back": "Rolled back",
-  "staff.role_changed": "Changed a role",
-  "import.restarted": "Restarted the import",
-  "training.requested": "Asked for a training",
+  "staff.role_changed": "Role changed",
+  "import.restarted": "Import asked for again",
+  "training.requested": "Training asked for",
+  "shop.installed": "App installed",
+  "shop.uninstalled": "App uninstalled",
+  "shop.needs_reauth": "Shopify stopped accepting our key",
+  "privacy.data_request": "A customer's data was asked for",
+  "privacy.customer_redacted": "A customer's data was erased",
 };
+
+/** One entry of the change log in words; an action we have no words for is shown as it is. */
+export function happened({ action, data }: Pick<AuditEntry, "action" | "data">): string {
+  const name = ACTIONS[action] ?? action;
+  const said = (key: string) => (data[key] === undefined || data[key] === null ? null : String(data[key]));
+  if (action.startsWith("slot.")) {
+    const place = SLOT_NAMES[said("slot") as SlotKey] ?? said("slot") ?? "";
+    const from = said("from_version");
+    return `${name} on ${place.toLowerCase()}: ${from === null ? "" : `version ${from} → `}version ${said("to_version") ?? "?"}`;
+  }
+  if (action === "staff.role_changed") {
+    return `${name}: staff member ${said("user_id") ?? "?"}, ${said("from") ?? "?"} → ${said("to") ?? "?"}`;
+  }
+  return name;
+}

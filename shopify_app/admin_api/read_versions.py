@@ -125,7 +125,7 @@ def _facts(rows: Iterable[Version], *, live: Mapping[int, tuple[str, ...]]) -> d
 def _measures(metrics: Mapping[str, Any]) -> Iterable[Measure]:
     """What `mlops.training.measures.report` found, slot by slot; a slot without cases was not measured."""
     for name in STOREFRONT_SLOTS:
-        report = metrics.get(name.value) or {}
+        report = (metrics.get("slots") or {}).get(name.value) or {}
         cases = report.get("queries") or 0
         for measure, found in report.items():
             if not cases or not isinstance(found, dict):

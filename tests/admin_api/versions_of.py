@@ -63,7 +63,10 @@ def registered(shop: Shop, run: int, now: datetime, *, recall: float = 0.24) -> 
             code_revision="abc1234",
             duration_s=1.5,
         )
-        metrics = {slot.value: report(recall, 0.11) for slot in STOREFRONT_SLOTS}
+        metrics = {
+            "measured": True,
+            "slots": {slot.value: report(recall, 0.11) for slot in STOREFRONT_SLOTS},
+        }
         return register(
             shop, use_case=UseCase.RECOMMENDATIONS, content=content, metrics=metrics, lineage=lineage, now=now
         )

@@ -1,11 +1,11 @@
 /** The change log: who did what, when and why. */
 
 import { useCallback, useState } from "preact/hooks";
-import { getAudit, getOverview, type AuditEntry } from "../api";
+import { getAudit, getOverview } from "../api";
 import { moment, person } from "../format";
 import { Loading, Trouble } from "../states";
 import { useAnswer } from "../use_answer";
-import { ACTIONS } from "../words";
+import { happened } from "../words";
 import { Pager } from "./Versions";
 
 export function Audit() {
@@ -54,13 +54,4 @@ export function Audit() {
       )}
     </s-page>
   );
-}
-
-/** One entry in words: the action, and the plain values recorded with it. */
-export function happened(entry: Pick<AuditEntry, "action" | "data">): string {
-  const name = ACTIONS[entry.action] ?? entry.action;
-  const plain = Object.entries(entry.data)
-    .filter(([, value]) => ["string", "number", "boolean"].includes(typeof value))
-    .map(([key, value]) => `${key.replaceAll("_", " ")} ${String(value).replaceAll("_", " ")}`);
-  return plain.length === 0 ? name : `${name}: ${plain.join(", ")}`;
 }
