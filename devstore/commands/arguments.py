@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from devstore.store import Store, shop_path
+from devstore.store import shop_path
 
 Subparsers = Any  # argparse._SubParsersAction has no public name
 DEFAULT_DATA = Path("var/devstore")
@@ -61,22 +61,3 @@ class ProgressLine:
         if finished and self._live:
             sys.stderr.write("\n")
         sys.stderr.flush()
-
-
-def add_pictures(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--pictures-at",
-        metavar="URL",
-        help="address of the picture service of `serve`, e.g. http://127.0.0.1:9292/cdn/images;"
-        " products without a picture get one there",
-    )
-
-
-def hang_pictures(store: Store, base: str | None) -> None:
-    """Give every product without a picture the one that `serve` draws for it under `base`."""
-    if base:
-        with store.transaction() as connection:
-            connection.execute(
-                "update products set image_url = ? || '/' || id || '.svg' where image_url is null",
-                (base.rstrip("/"),),
-            )

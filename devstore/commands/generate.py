@@ -12,8 +12,6 @@ from devstore.commands.arguments import (
     ProgressLine,
     Subparsers,
     add_data,
-    add_pictures,
-    hang_pictures,
     moment,
     shop_domain,
 )
@@ -33,7 +31,6 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("--products", type=int, help="how many products (default: follows from the orders)")
     parser.add_argument("--customers", type=int, help="how many customers (default: a third of the orders)")
     parser.add_argument("--now", type=moment, help="when the history ends (default: now)")
-    add_pictures(parser)
     parser.set_defaults(run=run)
 
 
@@ -47,7 +44,6 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write(f"devstore generate: {error}\n")
         return 2
     store = Store.open(path)
-    hang_pictures(store, args.pictures_at)
     print(json.dumps({"shop": args.shop, "file": str(path), "counts": store.counts()}))
     store.close()
     return 0

@@ -13,12 +13,9 @@ from devstore.commands.arguments import (
     ProgressLine,
     Subparsers,
     add_data,
-    add_pictures,
-    hang_pictures,
     shop_domain,
 )
 from devstore.csv_import import ImportFailedError, import_folder
-from devstore.store import Store, shop_path
 
 SHOWN = 20
 
@@ -30,7 +27,6 @@ def add_parser(commands: Subparsers) -> None:
     add_data(parser)
     parser.add_argument("--shop", type=shop_domain, default=DEFAULT_SHOP, help="its domain (%(default)s)")
     parser.add_argument("--folder", type=Path, required=True, help="where the two files are")
-    add_pictures(parser)
     parser.set_defaults(run=run)
 
 
@@ -43,9 +39,6 @@ def run(args: argparse.Namespace) -> int:
     except ImportFailedError as error:
         sys.stderr.write(f"devstore import: {error}\n")
         return 1
-    store = Store.open(shop_path(args.data, args.shop))
-    hang_pictures(store, args.pictures_at)
-    store.close()
     for fault in report.skipped[:SHOWN]:
         sys.stderr.write(f"skipped {fault['file']} line {fault['line']}: {fault['reason']}\n")
     if report.skipped_count > SHOWN:

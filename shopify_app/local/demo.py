@@ -61,7 +61,7 @@ def shop_name(store: Path | None) -> str:
     return f"{name[:50]}.myshopify.com"
 
 
-def make_store(given: argparse.Namespace, data: Path, shop: str, pictures_at: str) -> None:
+def make_store(given: argparse.Namespace, data: Path, shop: str) -> None:
     """Generate or import the local shop; its progress goes to this terminal.
 
     Raises:
@@ -73,7 +73,6 @@ def make_store(given: argparse.Namespace, data: Path, shop: str, pictures_at: st
         command += ["--months", str(given.months), "--seed", str(given.seed)]
     else:
         command += ["import", "--data", str(data), "--shop", shop, "--folder", str(given.store)]
-    command += ["--pictures-at", pictures_at]
     # Its JSON line is for scripts; a person reads the progress on the terminal.
     if subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode:
         raise DidNotStart("the store could not be made; the lines above say why")
@@ -91,7 +90,7 @@ def run(given: argparse.Namespace) -> int:
         stack.manage("erase_shop", shop, "--yes")
         shutil.rmtree(data, ignore_errors=True)
     with terminal.step(f"the store {shop}"):
-        make_store(given, data, shop, f"{stack.devstore_url}/cdn/images")
+        make_store(given, data, shop)
     supervisor = Supervisor(folder, say=terminal.note)
     try:
         with terminal.step("the local Shopify, the app, its workers"):
