@@ -16,7 +16,6 @@ from mlops.predictors.item_to_item import CoPurchase
 from mlops.registry import loader
 from storefront_proxy.asked import Ask
 from storefront_proxy.eligibility import Shelf
-from storefront_proxy.problems import Problem
 
 log = logging.getLogger("shelfwise.storefront")
 
@@ -48,10 +47,8 @@ def recommend(shop_id: int, ask: Ask) -> Answer:
         RedisError: the fast copy does not answer.
     """
     page = ask.product_id if ask.slot == SlotName.PRODUCT_PAGE else None
-    if page is not None and not online.cards(shop_id, [page]):
-        raise Problem(404, "unknown_product", "this shop has no such product", field="product_id")
     barred = {*ask.cart, *([ask.product_id] if ask.product_id is not None else [])}
-    shelf = Shelf(shop_id, ask.limit, barred)
+    shelf = Shelf(shop_id, ask.limit, barred, page)
     pointer = router.pointer(shop_id, ask.slot)
     predictor = _predictor(shop_id, pointer)
     if predictor is not None:
@@ -60,6 +57,7 @@ def recommend(shop_id: int, ask: Ask) -> Answer:
             shelf.fill(predictor.trending(CANDIDATES).product_ids.tolist(), "trending")
     if not shelf.full:
         shelf.fill(online.newest(shop_id, CANDIDATES), "newest")
+    shelf.check_page()
     served_by = _REASONS[shelf.cards[0][1]] if shelf.cards else ServedBy.NONE
     spoke = served_by in (ServedBy.ITEM_TO_ITEM, ServedBy.TRENDING)
     return Answer(served_by, pointer if spoke else None, tuple(shelf.cards))

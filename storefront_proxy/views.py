@@ -39,6 +39,7 @@ class AnsweredFirst(HttpResponse):
 
     def __init__(self, content: str, after: Callable[[], None], **kwargs: Any) -> None:
         super().__init__(content, content_type="application/json", **kwargs)
+        self.headers["Content-Length"] = str(len(self.content))  # else the server sends it in chunks
         self._after: Callable[[], None] | None = after
 
     def close(self) -> None:

@@ -88,13 +88,13 @@ def test_neighbours_equal_the_formula_computed_pair_by_pair(recipe: Recipe) -> N
     baskets = [[1, 2, 3], [1, 2], [2, 3, 4, 5], [1, 5], [2, 4]]
     bought = purchases(baskets)
     mean = sum(map(len, baskets)) / len(baskets)
-    weights = [
+    weights: list[float] = [
         (len(basket) / mean) ** -recipe.size_exponent * 0.5 ** ((len(baskets) - number) / 180)
         for number, basket in enumerate(baskets)
     ]
 
     def counted(*products: int) -> float:
-        return sum(w for w, basket in zip(weights, baskets, strict=True) if {*products} <= {*basket})
+        return sum((w for w, basket in zip(weights, baskets, strict=True) if {*products} <= {*basket}), 0.0)
 
     table = neighbours(bought, recipe, now=NOON)
     ids: list[int] = bought.product_ids.tolist()

@@ -201,7 +201,7 @@ def test_whatever_is_signed_gets_a_4xx_or_an_answer(
 ) -> None:
     encodable = [(name, value) for name, value in params if not any("\ud800" <= c <= "\udfff" for c in value)]
     query = signed(stocked.domain, [*encodable, ("slot", "nowhere")])
-    response = stocked.client.get(f"{PATH}?{query}")
+    response: Any = stocked.client.get(f"{PATH}?{query}")
     assert 400 <= response.status_code < 500
     problem(response)
 
@@ -209,6 +209,6 @@ def test_whatever_is_signed_gets_a_4xx_or_an_answer(
 @given(raw=st.binary(max_size=60))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_bytes_come_get_a_4xx(stocked: Storefront, raw: bytes) -> None:
-    response = stocked.client.generic("GET", PATH, QUERY_STRING=raw.decode("latin-1"))
+    response: Any = stocked.client.generic("GET", PATH, QUERY_STRING=raw.decode("latin-1"))
     assert 400 <= response.status_code < 500
     problem(response)

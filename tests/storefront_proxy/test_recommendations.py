@@ -147,7 +147,11 @@ def test_the_warm_path_asks_postgres_nothing(storefront: Storefront) -> None:
     def refuse(execute: Callable[..., Any], sql: str, *args: Any) -> Any:
         raise AssertionError(f"the warm path ran {sql}")
 
-    asks = [{"slot": "product_page", "product_id": 6}, {"slot": "cart", "cart": "2,3"}, {"slot": "home"}]
+    asks: list[dict[str, Any]] = [
+        {"slot": "product_page", "product_id": 6},
+        {"slot": "cart", "cart": "2,3"},
+        {"slot": "home"},
+    ]
     for ask in asks:
         storefront.ask(**ask)
     with connection.execute_wrapper(refuse):
@@ -199,9 +203,10 @@ def test_an_ineligible_product_is_never_shown(
             found = replace(found, status="draft")
         if state == "unpublished":
             found = replace(found, published_at=None)
-        stock = {"sold_out": {"available": 0}, "continue": {"available": 0, "continue_selling": True}}.get(
-            state, {}
-        )
+        stock: dict[str, Any] = {
+            "sold_out": {"available": 0},
+            "continue": {"available": 0, "continue_selling": True},
+        }.get(state, {})
         if state == "untracked":
             stock = {"available": None}
         cards[number] = replace(found, variants=(variant(number, **stock),))
