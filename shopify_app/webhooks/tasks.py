@@ -19,7 +19,7 @@ log = logging.getLogger("shelfwise.webhooks")
 MESSAGE_LIFE_S = 10
 BATCHES_PER_TASK = 3
 # One message starts a drain of all that is there, so more of them in so short a time say nothing new.
-HINT_EVERY_S = 0.3
+HINT_EVERY_S = 0.05
 REST_AFTER_FAILURE_S = 5.0
 _silent_until: dict[int, float] = {}
 
