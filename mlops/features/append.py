@@ -74,9 +74,10 @@ def _log(shop_id: int, rows: Sequence[Encoded], source: Source, now: datetime) -
         cursor.execute(
             "insert into features_event"
             " (shop_id, kind, subject_id, version_at, occurred_at, known_at, source, key, payload)"
-            " select %s, u.kind, u.subject_id, u.version_at, u.occurred_at, %s, %s, u.key, u.payload::jsonb"
-            " from unnest(%s::text[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[])"
-            " as u(kind, subject_id, version_at, occurred_at, key, payload)"
+            " select %s, u.kind, u.subject_id, u.version_at, u.occurred_at, %s, %s, u.key, u.payload"
+            # Payloads go as one JSON array: as a text array each of their quotes would be escaped one by one.
+            " from rows from (unnest(%s::text[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[]),"
+            " jsonb_array_elements(%s::jsonb)) as u(kind, subject_id, version_at, occurred_at, key, payload)"
             " on conflict (shop_id, key) do nothing returning key",
             [
                 shop_id,
@@ -87,7 +88,7 @@ def _log(shop_id: int, rows: Sequence[Encoded], source: Source, now: datetime) -
                 [row.version_at for row in rows],
                 [row.occurred_at for row in rows],
                 [row.key for row in rows],
-                [row.payload for row in rows],
+                "[" + ",".join(row.payload for row in rows) + "]",
             ],
         )
         added = {found[0] for found in cursor.fetchall()}
