@@ -24,7 +24,8 @@ export default defineConfig({
   define: { __POLARIS_COLOURS__: JSON.stringify(colours) },
   build: {
     outDir: "dist",
-    emptyOutDir: true,
+    // Older files stay: a page that is open, and a server that has not been restarted, still ask for them by name.
+    emptyOutDir: false,
     manifest: true,
     // Plotly is loaded only when a plot is on the page.
     chunkSizeWarningLimit: 1300,

@@ -74,7 +74,7 @@ def test_roll_back_by_keyboard_alone(page: Page, product: LiveProduct) -> None:
     button.focus()
     page.keyboard.press("Enter")
     expect(app.get_by_role("dialog", name="Roll back: Product page")).to_be_visible()
-    dialog = app.locator("s-modal").first
+    dialog = app.locator("s-modal[accessibilitylabel='Roll back: Product page']")
     expect(dialog.get_by_text(f"Version {before}", exact=True)).to_be_visible()
 
     confirm = dialog.get_by_role("button", name="Roll back", exact=True)
@@ -105,7 +105,7 @@ def test_roll_back_by_keyboard_alone(page: Page, product: LiveProduct) -> None:
 def test_a_change_made_meanwhile_is_explained(page: Page, product: LiveProduct) -> None:
     app = visit(page, product)
     app.get_by_role("button", name="Roll back Cart to version").click()
-    dialog = app.locator("s-modal").nth(1)
+    dialog = app.locator("s-modal[accessibilitylabel='Roll back: Cart']")
     dialog.get_by_role("textbox").fill("It shows sold-out lamps")
     slot = next(each for each in overview(product)["slots"] if each["slot"] == "cart")
     merchant = product.merchant()
@@ -126,6 +126,7 @@ def test_a_viewer_sees_why_the_button_is_off(page: Page, product: LiveProduct) -
     expect(app.get_by_text("Your role is viewer").first).to_be_visible()
     team = visit(page, product, "/team", staff=VIEWER)
     expect(team.get_by_text("Only an owner sees and sets roles")).to_be_visible()
+    expect(team.get_by_text(f"You are staff member {VIEWER}, and your role is viewer.")).to_be_visible()
 
 
 def test_the_admins_navigation_leads_through_the_app(page: Page, product: LiveProduct) -> None:

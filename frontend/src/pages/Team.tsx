@@ -51,7 +51,12 @@ export function Team() {
       </s-section>
       {refused ? (
         <s-banner tone="info" heading="Only an owner sees and sets roles">
-          <s-paragraph>Your role is {overview.data?.you.role ?? "not owner"}. Ask an owner of this shop to change it.</s-paragraph>
+          <s-paragraph>
+            {overview.data === null
+              ? ""
+              : `You are staff member ${overview.data.you.user_id}, and your role is ${overview.data.you.role}. `}
+            Ask an owner of this shop to change it.
+          </s-paragraph>
         </s-banner>
       ) : answer.problem === null ? null : (
         <Trouble problem={answer.problem} retry={again} stale={staff !== null} />
@@ -64,7 +69,7 @@ export function Team() {
         <s-section heading="Staff who have opened this app">
           <s-stack gap="base">
             <s-paragraph color="subdued">
-              We keep staff numbers only, no names. A member's number is the last part of their address under Settings → Users.
+              We keep staff numbers only, no names. Each member finds their own number on this page.
             </s-paragraph>
             {staff.members.map((member) => {
               const you = member.user_id === overview.data?.you.user_id;
