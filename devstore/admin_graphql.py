@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from graphql import (
@@ -44,6 +45,7 @@ from devstore.graphql_request import (
     served_version,
     uses_deprecated,
 )
+from devstore.order_window import orders_since, visible_since
 from devstore.resolvers.fields import Reader
 from devstore.resolvers.live import execute_live
 from devstore.resolvers.services import Services
@@ -231,7 +233,8 @@ class AdminApi:
             api_version=call.version,
             services=Services(self._platform, store, self._state, self._bulk),
         )
-        result = execute_live(self._admin, document, reader, call.variables, call.operation_name)
+        with orders_since(reader.connection, visible_since(access.scopes, datetime.now(UTC))):
+            result = execute_live(self._admin, document, reader, call.variables, call.operation_name)
         body: dict[str, Any] = {"data": result.data}
         if result.errors:
             body["errors"] = [_formatted(error) for error in result.errors]

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS bulk_operations (
     group_objects INTEGER NOT NULL, base_url TEXT NOT NULL, file TEXT NOT NULL,
     status TEXT NOT NULL, error_code TEXT, created_at TEXT NOT NULL, completed_at TEXT,
     object_count INTEGER NOT NULL DEFAULT 0, root_object_count INTEGER NOT NULL DEFAULT 0, file_size INTEGER,
-    attempts INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0
+    attempts INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0, orders_since TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS bulk_operations_of_shop ON bulk_operations (shop, id);
 CREATE TABLE IF NOT EXISTS web_pixels (
@@ -51,7 +51,11 @@ _UNFINISHED_SQL = "status IN ('CREATED', 'RUNNING', 'CANCELING')"
 
 @dataclass(frozen=True)
 class BulkRow:
-    """One bulk operation. `file` is the unguessable stem of its result file; `told`: the finish webhook was sent."""
+    """One bulk operation.
+
+    `file` is the unguessable stem of its result file; `told`: the finish webhook was sent; `orders_since`: older orders
+    are hidden from it, None when none are.
+    """
 
     id: int
     shop: str
@@ -69,6 +73,7 @@ class BulkRow:
     file_size: int | None
     attempts: int
     told: bool
+    orders_since: str | None
 
     @property
     def finished(self) -> bool:

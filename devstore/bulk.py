@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from devstore.api_state import UNFINISHED, ApiState, BulkRow, BulkStatus
 from devstore.bulk_plan import BulkAccessDenied, BulkQueryRefused, make_plan
 from devstore.changes import Change
+from devstore.order_window import visible_since
 from devstore.resolvers.fields import Reader
 from devstore.schema import AdminSchema
 from devstore.shelf import UnknownShopError
@@ -63,6 +64,7 @@ class BulkOperations:
             return None, [{"field": ["query"], "message": str(error), "code": "INVALID"}]
         except BulkAccessDenied:
             refused = "ACCESS_DENIED"
+        now = datetime.now(UTC)
         row = self._state.add_bulk(
             limit=limit,
             shop=reader.domain,
@@ -72,7 +74,8 @@ class BulkOperations:
             base_url=reader.base_url,
             file=secrets.token_urlsafe(32),
             status=BulkStatus.CREATED,
-            created_at=utc_text(datetime.now(UTC)),
+            created_at=utc_text(now),
+            orders_since=visible_since(reader.scopes, now),
         )
         if row is None:
             code = "LIMIT_REACHED" if limit > 1 else "OPERATION_IN_PROGRESS"
@@ -214,6 +217,7 @@ class BulkOperations:
             "parent": os.getpid(),
             "fail_at_line": switches.fail_at_line,
             "rows_per_s": switches.rows_per_s,
+            "orders_since": row.orders_since,
         }
         with self._lock:
             if self._stopping:

@@ -19,6 +19,7 @@ from typing import IO
 
 from devstore.api_state import ApiState, BulkStatus
 from devstore.bulk_fields import plan_from_json
+from devstore.order_window import orders_since
 from devstore.store import utc_text
 
 REPORT_EVERY_S = 0.25
@@ -46,6 +47,7 @@ class Orders:
     parent: int
     fail_at_line: int | None
     rows_per_s: float | None
+    orders_since: str | None
 
 
 class Output:
@@ -111,14 +113,14 @@ def run(orders: Orders) -> None:
     partial = Path(orders.folder) / f"{row['file']}.{orders.attempt}.part"
     connection = sqlite3.connect(orders.shop_file, timeout=10, isolation_level=None)
     connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA query_only = 1")
     connection.execute("PRAGMA cache_size = -16000")
     connection.execute("BEGIN")  # one snapshot for parents and children
     facts = {entry["key"]: entry["value"] for entry in connection.execute("SELECT key, value FROM shop")}
     reader = Reader(connection, facts, row["shop"], client=orders.client)
     status = BulkStatus.COMPLETED
     error_code: str | None = None
-    with partial.open("wb") as stream:
+    with partial.open("wb") as stream, orders_since(connection, orders.orders_since):
+        connection.execute("PRAGMA query_only = 1")
         output = Output(stream, orders, state)
         try:
             output.report()
@@ -131,6 +133,7 @@ def run(orders: Orders) -> None:
         except BadArgument as error:
             print(f"bulk operation {orders.operation}: {error}", file=sys.stderr)
             status, error_code = BulkStatus.FAILED, "INTERNAL_SERVER_ERROR"
+        connection.execute("PRAGMA query_only = 0")
     connection.close()
     partial.replace(partial.with_name(f"{row['file']}.jsonl"))
     state.move_bulk(

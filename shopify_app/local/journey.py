@@ -55,6 +55,7 @@ class Journey:
         return facts
 
     def install(self) -> None:
+        self.merchant.grant_all_orders()
         status = self.merchant.open_app()
         if status != 200:
             raise StepFailed(f"the embedded page answered {status}")

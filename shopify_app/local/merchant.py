@@ -27,6 +27,11 @@ class Merchant:
         self.staff = staff
         self._http = httpx.Client(timeout=30.0)
 
+    def grant_all_orders(self) -> None:
+        """Shopify's grant, on request, of the orders older than 60 days."""
+        url = f"{self.devstore_url}/_devstore/shops/{self.shop}/install"
+        self._checked(self._http.post(url, json={"optional_scopes": ["read_all_orders"]}))
+
     def open_app(self) -> int:
         """Load the embedded page as the admin's iframe does; returns the HTTP status. The first time, this installs."""
         url = self._get(f"{self.devstore_url}/_devstore/shops/{self.shop}/open", staff=self.staff)["url"]

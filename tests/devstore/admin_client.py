@@ -23,7 +23,7 @@ from tests.devstore.running import DOMAIN, OTHER_DOMAIN, RunningDevstore, make_s
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ALL_SCOPES = frozenset(
     {
-        "read_orders", "read_products", "read_customers", "read_inventory", "read_themes", "read_locations",
+        "read_orders", "read_all_orders", "read_products", "read_customers", "read_inventory", "read_themes", "read_locations",
         "write_pixels", "read_customer_events",
     }
 )  # fmt: skip

@@ -7,12 +7,14 @@ import json
 import os
 import signal
 import time
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from devstore.order_window import WINDOW
 from devstore.resolvers.fields import gid
 from tests.devstore.admin_client import AdminClient, admin_client
 from tests.devstore.listening_app import ListeningApp
@@ -368,3 +370,19 @@ def test_an_export_sees_one_moment_of_the_shop(api: AdminClient) -> None:
     finally:
         with api.store.transaction() as tx:
             tx.execute("DELETE FROM orders WHERE id = (SELECT max(id) FROM orders)")
+
+
+def test_without_read_all_orders_only_sixty_days_are_shown_live_and_in_bulk(api: AdminClient) -> None:
+    recent = (datetime.now(UTC) - WINDOW).strftime("%Y-%m-%dT%H:%M:%SZ")
+    shown = {
+        gid("Order", r["id"])
+        for r in api.store.read("SELECT id FROM orders WHERE created_at >= ?", (recent,))
+    }
+    everything = {gid("Order", r["id"]) for r in api.store.read("SELECT id FROM orders")}
+    assert set() < shown < everything
+    limited = api.with_scopes("read_orders")
+    _, lines = limited.bulk("{ orders { edges { node { id } } } }")
+    assert {line["id"] for line in lines} == shown
+    assert limited.data("{ ordersCount { count } }")["ordersCount"]["count"] == len(shown)
+    # The same connection shows everything again to the next caller who may see it.
+    assert api.data("{ ordersCount { count } }")["ordersCount"]["count"] == len(everything)
