@@ -65,7 +65,7 @@ class Stack:
             "SHOPIFY_SHOP_ORIGIN": self.devstore_url,
             "SHOPIFY_CDN_ORIGIN": f"{self.devstore_url}/cdn/shopifycloud",
             "SHOPIFY_FRAME_ANCESTORS": "https://{shop} https://admin.shopify.com "
-            f"{self.devstore_url} http://localhost:{self.devstore_port}",
+            f"{self.devstore_url} http://localhost:{self.devstore_port} http://*.localhost:{self.devstore_port}",
         }
 
     def start_services(self) -> None:
