@@ -1,4 +1,4 @@
-"""Two small wrappers round every request: an id to quote, and who may frame the page."""
+"""Three small wrappers round every request: an id to quote, a door, and who may frame the page."""
 
 from __future__ import annotations
 
@@ -7,24 +7,38 @@ import secrets
 from collections.abc import Callable
 
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
-Handler = Callable[[HttpRequest], HttpResponse]
+from shopify_app.home.problems import refusal
+
+Handler = Callable[[HttpRequest], HttpResponseBase]
 _GIVEN_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+# Shopify's own queries stay below 2,000 characters.
+LONGEST_QUERY = 8192
+LONGEST_PATH = 8192
+# Asked by address, not by name, and telling nothing.
+LIVENESS = "/healthz"
 
 
 class RequestId:
-    """Gives each request an id, in `request.request_id` and the answer's X-Request-Id."""
+    """Gives each request an id, in `request.request_id` and the answer's X-Request-Id, and each answer its length.
+
+    Without Content-Length the web server sends even the smallest answer in chunks.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Request-Id", "")
         request_id = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
         request.request_id = request_id  # type: ignore[attr-defined]
         response = self.get_response(request)
         response.headers["X-Request-Id"] = request_id
+        if isinstance(response, HttpResponse) and "Content-Length" not in response.headers:
+            response.headers["Content-Length"] = str(len(response.content))
         return response
 
 
@@ -37,7 +51,7 @@ class FrameAncestors:
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         domain: str | None = getattr(request, "shop_domain", None)
         allowed = settings.SHOPIFY_FRAME_ANCESTORS.format(shop=domain) if domain else "'none'"
@@ -45,3 +59,27 @@ class FrameAncestors:
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Referrer-Policy", "same-origin")
         return response
+
+
+class Door:
+    """Turns away, before any view, a request that is for another host or whose address is longer than any of ours."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        for code, length, most in (
+            ("query_too_long", len(request.META.get("QUERY_STRING", "")), LONGEST_QUERY),
+            ("path_too_long", len(request.path_info), LONGEST_PATH),
+        ):
+            if length > most:
+                again = "Open the app again from the Shopify admin."
+                text = f"The address is longer than any of ours: {length} characters, of {most} at most."
+                return refusal(request, 414, code, "That address is too long", text, again)
+        try:
+            if request.path_info != LIVENESS:
+                request.get_host()
+        except DisallowedHost:
+            text = "The Host header does not name this app."
+            return refusal(request, 400, "unknown_host", "That is not our address", text)
+        return self.get_response(request)

@@ -101,6 +101,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "shopify_app.middleware.RequestId",
     "shopify_app.middleware.FrameAncestors",
+    "shopify_app.middleware.Door",
     "whitenoise.middleware.WhiteNoiseMiddleware",
 ]
 ROOT_URLCONF = "shopify_app.urls"

@@ -13,3 +13,9 @@ urlpatterns = [
     path("api/", include("shopify_app.admin_api.urls")),
     path("", include("shopify_app.home.urls")),
 ]
+
+# For whatever no view caught.
+handler400 = "shopify_app.home.problems.bad_request"
+handler403 = "shopify_app.home.problems.forbidden"
+handler404 = "shopify_app.home.problems.not_found"
+handler500 = "shopify_app.home.problems.failed"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from django.http import HttpRequest, HttpResponse
+
+from tenancy import problems
 
 
 class Problem(Exception):
@@ -27,15 +27,11 @@ class Problem(Exception):
 
 
 def answer(request: HttpRequest, problem: Problem) -> HttpResponse:
-    body = {
-        "error": {
-            "code": problem.code,
-            "message": problem.message,
-            "next_step": problem.next_step,
-            "field": problem.field,
-            "request_id": getattr(request, "request_id", None),
-        }
-    }
-    response = HttpResponse(json.dumps(body), status=problem.status, content_type="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return problems.answer(
+        request,
+        problem.status,
+        code=problem.code,
+        message=problem.message,
+        next_step=problem.next_step,
+        field=problem.field,
+    )

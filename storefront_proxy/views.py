@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from mlops.features.events import Click, Exposure
 from mlops.features.online import Card, OnlineShop
-from shopify_app.verify.signatures import LONGEST_QUERY, QueryCode, verify_proxy
+from shopify_app.verify.signatures import QueryCode, verify_proxy
 from storefront_proxy import asked, exposures, problems, shops
 from storefront_proxy.problems import Problem
 from storefront_proxy.recommend import recommend
@@ -82,8 +82,6 @@ def _signed(method: str) -> Callable[[View], Callable[[HttpRequest], HttpRespons
 
 def _verified(request: HttpRequest) -> tuple[OnlineShop, Params]:
     query: str = request.META.get("QUERY_STRING", "")
-    if len(query) > LONGEST_QUERY:
-        raise Problem(414, "query_too_long", f"the query must not exceed {LONGEST_QUERY} characters")
     verdict = verify_proxy(query, settings.SHOPIFY_SECRETS, datetime.now(UTC))
     if not verdict.ok:
         status = 401 if verdict.code in _UNAUTHENTIC else 400

@@ -12,10 +12,12 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent
 from django.http import Http404
+from django.http.request import UnreadablePostError
 from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 
 from tenancy.errors import Bug, ShelfwiseError, Transient
+from tenancy.problems import shape
 
 log = logging.getLogger("shelfwise.admin_api")
 
@@ -42,14 +44,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
     status, code, message, next_step, field = _explain(error)
     if status >= 500 and not isinstance(error, Transient):
         log.error("request.failed", exc_info=error, extra={"request_id": request_id, "code": code})
-    body = {
-        "code": code,
-        "message": message,
-        "next_step": next_step,
-        "field": field,
-        "request_id": request_id,
-    }
-    response = Response({"error": body}, status=status)
+    body = shape(context["request"], code=code, message=message, next_step=next_step, field=field)
+    response = Response(body, status=status)
     if status == 401:
         response["WWW-Authenticate"] = "Bearer"
         response[RETRY_SESSION_HEADER] = "1"
@@ -110,7 +106,7 @@ def _explain(error: Exception) -> tuple[int, str, str, str, str | None]:
         )
     if isinstance(error, exceptions.NotAcceptable):
         return 406, "not_acceptable", "Only JSON is served here.", "Accept application/json.", None
-    if isinstance(error, (exceptions.ParseError, RecursionError)):
+    if isinstance(error, (exceptions.ParseError, RecursionError, UnreadablePostError)):
         # RecursionError: brackets nested deeper than any body of ours; the parser gave up.
         return 400, "malformed_json", "The body is not valid JSON.", "Send valid JSON.", None
     if isinstance(error, exceptions.APIException):

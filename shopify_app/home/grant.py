@@ -16,13 +16,12 @@ from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from shopify_app import installs
 from shopify_app.graphql.shop_http import shop_url
 from shopify_app.graphql.token_endpoint import GrantRefused, StaleSession
-from shopify_app.home.views import message
-from shopify_app.verify.shop_domain import shop_domain
+from shopify_app.home.problems import reading_only, refusal
+from shopify_app.verify.shop_domain import claimed_shop
 from shopify_app.verify.signatures import verify_oauth
 from tenancy.errors import Bug, Transient
 
@@ -31,12 +30,13 @@ STATE_COOKIE = "shelfwise_grant"
 STATE_LIFE_S = 600
 
 
-@require_safe
+@reading_only
 def begin(request: HttpRequest) -> HttpResponse:
     """GET /auth/begin?shop=: send the browser to Shopify's consent page."""
-    domain = shop_domain(request.GET.get("shop"))
+    domain = claimed_shop(request.META.get("QUERY_STRING", ""))
     if domain is None:
-        return message(request, 400, "That is not a shop", "A shop's address looks like name.myshopify.com.")
+        text = "A shop's address looks like name.myshopify.com."
+        return refusal(request, 400, "bad_shop", "That is not a shop", text)
     state = secrets.token_hex(32)
     shopify.Session.setup(api_key=settings.SHOPIFY_API_KEY, secret=settings.SHOPIFY_API_SECRET)
     session = shopify.Session(domain, "unstable")
@@ -55,32 +55,28 @@ def begin(request: HttpRequest) -> HttpResponse:
     return response
 
 
-@require_safe
+@reading_only
 def callback(request: HttpRequest) -> HttpResponse:
     """GET /auth/callback: the browser comes back with a code, signed by Shopify, and with the state that we gave it."""
     now = timezone.now()
     verdict = verify_oauth(request.META.get("QUERY_STRING", ""), settings.SHOPIFY_SECRETS, now)
     if not verdict.ok:
-        return message(
-            request, 400, "That link is not from Shopify", f"Its signature does not hold ({verdict.code})."
-        )
+        text = "Its signature does not hold."
+        return refusal(request, 400, verdict.code.value, "That link is not from Shopify", text)
     if not _state_matches(request, verdict.shop, verdict.params.get("state", "")):
         again = "Begin again from the Shopify admin."
-        return message(
-            request, 400, "That link was not asked for here", "It belongs to another browser.", again
-        )
+        title = "That link was not asked for here"
+        return refusal(request, 400, "foreign_state", title, "It belongs to another browser.", again)
     try:
         installs.install_by_code(verdict.shop, verdict.params.get("code", ""), now)
     except (GrantRefused, StaleSession) as error:
-        return message(
-            request, 400, "Shopify refuses this link", error.message, "Open the app from the Shopify admin."
-        )
+        again = "Open the app from the Shopify admin."
+        return refusal(request, 400, error.code, "Shopify refuses this link", error.message, again)
     except Transient as error:
-        return message(
-            request, 503, "Shopify does not answer just now", error.message, "Try again in a moment."
-        )
+        again = "Try again in a moment."
+        return refusal(request, 503, "try_again", "Shopify does not answer just now", error.message, again)
     except Bug as error:
-        return message(request, 502, "Shopify does not accept this app", error.message)
+        return refusal(request, 502, "shopify_refuses", "Shopify does not accept this app", error.message)
     name = verdict.shop.removesuffix(".myshopify.com")
     response = HttpResponseRedirect(f"https://admin.shopify.com/store/{name}/apps/{settings.SHOPIFY_API_KEY}")
     response.delete_cookie(STATE_COOKIE, path="/auth", samesite="Lax")
