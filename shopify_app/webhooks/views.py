@@ -7,19 +7,19 @@ import logging
 from datetime import datetime
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from shopify_app.sync import receive
 from shopify_app.verify.deliveries import read_headers, signature_header
 from shopify_app.verify.signatures import webhook_ok
 from shopify_app.webhooks import inbox, tasks
+from shopify_app.webhooks.body import BodyTooLarge, BodyUnfinished, read_body
+from tenancy import problems
 from tenancy.models import Shop, ShopState
 
 log = logging.getLogger("shelfwise.webhooks")
 COMPLIANCE = ("customers/data_request", "customers/redact", "shop/redact")
-LARGEST_BODY = 5 * 1024 * 1024
 
 
 def shopify(request: HttpRequest) -> HttpResponse:
@@ -38,18 +38,20 @@ def compliance(request: HttpRequest) -> HttpResponse:
 
 def _receive(request: HttpRequest, *, compliance: bool) -> HttpResponse:
     if request.method != "POST":
-        refusal = _refuse(request, 405, "method_not_allowed", "Webhooks are sent with POST.")
-        refusal.headers["Allow"] = "POST"
-        return refusal
+        return _refuse(request, 405, "method_not_allowed", "Webhooks are sent with POST.", allow="POST")
     now = timezone.now()
+    signature = signature_header(request.headers)
+    if not signature:
+        # Told before the body is waited for: who signs nothing gets no thread.
+        return _refuse(request, 401, "bad_signature", "The signature is missing.")
     try:
-        body = request.body if int(request.headers.get("Content-Length") or 0) <= LARGEST_BODY else None
-    except (RequestDataTooBig, ValueError):
-        body = None
-    if body is None or len(body) > LARGEST_BODY:
+        body = read_body(request)
+    except BodyTooLarge:
         return _refuse(request, 413, "body_too_large", "The body is larger than any webhook.")
-    if not webhook_ok(body, signature_header(request.headers), settings.SHOPIFY_SECRETS):
-        return _refuse(request, 401, "bad_signature", "The signature is missing or is not Shopify's.")
+    except BodyUnfinished:
+        return _refuse(request, 408, "body_unfinished", "The body did not come to its end in time.")
+    if not webhook_ok(body, signature, settings.SHOPIFY_SECRETS):
+        return _refuse(request, 401, "bad_signature", "The signature is not Shopify's.")
     delivery = read_headers(request.headers)
     if isinstance(delivery, str):
         return _refuse(request, 400, "bad_header", "A header is missing or malformed.", field=delivery)
@@ -83,14 +85,12 @@ def _time(text: str, now: datetime) -> datetime:
 
 
 def _refuse(
-    request: HttpRequest, status: int, code: str, message: str, *, field: str | None = None
-) -> JsonResponse:
+    request: HttpRequest, status: int, code: str, message: str, *, field: str | None = None, allow: str = ""
+) -> HttpResponse:
     log.info("webhooks.refused", extra={"code": code, "status": status})
-    error = {
-        "code": code,
-        "message": message,
-        "next_step": "",
-        "field": field,
-        "request_id": getattr(request, "request_id", ""),
-    }
-    return JsonResponse({"error": error}, status=status)
+    return problems.answer(request, status, code=code, message=message, field=field, allow=allow)
+
+
+def missing(request: HttpRequest) -> HttpResponse:
+    """Any other address below /webhooks/."""
+    return _refuse(request, 404, "not_found", "There is nothing at this address.")
