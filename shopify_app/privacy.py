@@ -10,7 +10,6 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import ForeignKey, Model
 
-from mlops.features import online
+from mlops.features import erase
+from mlops.features.erase import Erased
 from shopify_app import installs
 from tenancy import audit
 from tenancy import redis as shared_redis
@@ -31,22 +31,13 @@ log = logging.getLogger("shelfwise.privacy")
 LOCK_WAIT_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Redacted:
-    """How many rows were changed or deleted for one customer."""
-
-    orders: int
-    events: int
-    exposures: int
-
-
 def data_request(shop: Shop, payload: Mapping[str, Any], *, now: datetime) -> Path:
     """customers/data_request: keep a sealed export of everything about the customer, for the shop's owner.
 
     Returns:
         the sealed file; `read_export` opens it.
     """
-    customer_id = _customer_id(payload)
+    customer_id = customer_number(payload)
     request_id = _number((payload.get("data_request") or {}).get("id")) or int(now.timestamp())
     export = {
         "shop": shop.domain,
@@ -80,74 +71,21 @@ def read_export(shop: Shop, request_id: int) -> dict[str, Any]:
     return found
 
 
-def redact_customer(shop: Shop, payload: Mapping[str, Any], *, now: datetime) -> Redacted:
+def redact_customer(shop: Shop, payload: Mapping[str, Any], *, now: datetime) -> Erased:
     """customers/redact: the orders stay as sales of nobody; the customer's number and visitor ids go. Safe twice."""
-    customer_id = _customer_id(payload)
-    with transaction.atomic(), connection.cursor() as cursor:
-        lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
-        listed = _ids(payload.get("orders_to_redact"))
-        cursor.execute(
-            "select order_id, visitor from features_order where shop_id = %s"
-            " and (customer_id = %s or order_id = any(%s))",
-            [shop.pk, customer_id, listed],
-        )
-        rows: list[tuple[int, str | None]] = cursor.fetchall()
-        names: dict[str, Any] = {
-            "shop": shop.pk,
-            "customer": customer_id,
-            "orders": sorted({*listed, *(order_id for order_id, _ in rows)}),
-            "visitors": sorted({visitor for _, visitor in rows if visitor}),
-        }
-        cursor.execute(
-            "update features_order set customer_id = null, visitor = null where shop_id = %(shop)s"
-            " and order_id = any(%(orders)s)",
-            names,
-        )
-        orders = cursor.rowcount
-        cursor.execute(
-            "delete from features_customer where shop_id = %(shop)s and customer_id = %(customer)s", names
-        )
-        cursor.execute(
-            "update features_customer set merged_into = null where shop_id = %(shop)s and merged_into = %(customer)s",
-            names,
-        )
-        cursor.execute(
-            "delete from features_event where shop_id = %(shop)s and ("
-            " (kind in ('customer', 'customer_deleted', 'customer_merged') and subject_id = %(customer)s)"
-            " or (kind = 'customer_merged' and payload->>'kept_id' = %(customer)s::text))",
-            names,
-        )
-        events = cursor.rowcount
-        cursor.execute(
-            "update features_event set payload = payload - 'customer_id' - 'visitor' where shop_id = %(shop)s"
-            " and kind = 'order' and (subject_id = any(%(orders)s) or payload->>'customer_id' = %(customer)s::text)",
-            names,
-        )
-        events += cursor.rowcount
-        cursor.execute(
-            "update features_exposure set visitor = null where shop_id = %(shop)s and visitor = any(%(visitors)s)",
-            names,
-        )
-        exposures = cursor.rowcount
-        cursor.execute(
-            "update features_outcome set visitor = null where shop_id = %(shop)s and visitor = any(%(visitors)s)",
-            names,
-        )
-        cursor.execute(
-            "update webhooks_inboxdelivery set payload = '{}'::jsonb where shop_id = %(shop)s and state = 'dead'"
-            " and (payload#>>'{customer,id}' = %(customer)s::text or topic like 'customers/%%')",
-            names,
-        )
+    customer_id = customer_number(payload)
+    with transaction.atomic():
+        erased = erase.erase_customer(shop, customer_id, _ids(payload.get("orders_to_redact")))
         audit.record(
             shop,
             actor="system:privacy",
             action="privacy.customer_redacted",
             now=now,
             reason="Shopify asked for it",
-            data={"orders": orders, "events": events, "exposures": exposures},
+            data={"orders": erased.orders, "events": erased.events, "exposures": erased.exposures},
         )
     _drop_exports(shop, customer_id)
-    return Redacted(orders=orders, events=events, exposures=exposures)
+    return erased
 
 
 def redact_shop(shop: Shop, *, now: datetime, triggered_at: datetime | None = None) -> bool:
@@ -165,19 +103,26 @@ def redact_shop(shop: Shop, *, now: datetime, triggered_at: datetime | None = No
 
 def erase_shop(shop: Shop, *, now: datetime) -> None:
     """Delete every row, key and file of the shop. Nothing that could name it is left but a line in the log."""
-    shop_id, domain = shop.pk, shop.domain
+    shop_id = shop.pk
     with transaction.atomic(), connection.cursor() as cursor:
-        lock(shop, LockKind.TOKEN, LockKind.IMPORT, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
-        # Foreign keys are checked at the commit, so the order of the tables does not matter.
+        # A step under way ends first, or it would write its file into the emptied folder.
+        kinds = (LockKind.TOKEN, LockKind.IMPORT, LockKind.TRAINING, LockKind.SLOTS, LockKind.EVENTS)
+        lock(shop, *kinds, wait_s=LOCK_WAIT_S)
+        erase.erase_shop(shop)
+        # The other rooms keep rows alone. Foreign keys are checked at the commit, so the order of the tables is free.
         for table in _shop_tables():
             cursor.execute(f'delete from "{table}" where shop_id = %s', [shop_id])  # noqa: S608 - names of our models
         cursor.execute("delete from tenancy_shop where id = %s", [shop_id])
-    online.forget(shop_id, domain)
     client = shared_redis.client()
     for name in client.scan_iter(match=shared_redis.key("*", shop_id), count=1000):
         client.delete(name)
     shutil.rmtree(Path(settings.ARTEFACT_DIR) / str(shop_id), ignore_errors=True)
     log.info("privacy.shop_erased", extra={"shop_id": shop_id, "at": now.isoformat()})
+
+
+def customer_number(payload: Mapping[str, Any]) -> int:
+    """The customer whom a privacy request is about; 0 when it names none."""
+    return _number((payload.get("customer") or {}).get("id")) or 0
 
 
 def _shop_tables() -> list[str]:
@@ -234,10 +179,6 @@ def _drop_exports(shop: Shop, customer_id: int) -> None:
     for path in _exports(shop).glob("*.sealed"):
         if read_export(shop, int(path.stem)).get("customer_id") == customer_id:
             path.unlink(missing_ok=True)
-
-
-def _customer_id(payload: Mapping[str, Any]) -> int:
-    return _number((payload.get("customer") or {}).get("id")) or 0
 
 
 def _ids(values: Any) -> list[int]:

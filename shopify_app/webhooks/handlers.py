@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from django.db import transaction
+
 from shopify_app import installs, privacy
 from shopify_app.sync import backfill
 from shopify_app.sync.models import Resource
+from shopify_app.webhooks import inbox
 from shopify_app.webhooks.models import InboxDelivery
 from tenancy.models import Shop
 
@@ -43,7 +46,9 @@ def _data_request(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
 
 
 def _customer_redact(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
-    privacy.redact_customer(shop, delivery.payload, now=now)
+    with transaction.atomic():
+        privacy.redact_customer(shop, delivery.payload, now=now)
+        inbox.forget_customer(shop, privacy.customer_number(delivery.payload))
 
 
 def _shop_redact(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
