@@ -6,6 +6,3 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shopify_app.settings")
 application = get_wsgi_application()
-
-# Names the broker to the tasks that a request sends.
-from shopify_app.celery import app as celery_app  # noqa: E402, F401

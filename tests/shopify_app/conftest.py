@@ -11,7 +11,6 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-import shopify_app.celery  # noqa: F401 - names the broker to the tasks that an import sends
 from shopify_app import installs
 from tenancy.models import Shop
 from tests.devstore.running import APP_TOML, DOMAIN, SECRET, RunningDevstore, running_devstore
