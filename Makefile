@@ -13,10 +13,10 @@ help: ## List the targets
 setup: .venv/.installed node_modules/.installed .cache/shopify/.installed .cache/chromium/.installed frontend/dist/.built ## Install everything; start nothing
 
 demo: setup ## Run the whole product on a local Shopify: make demo [STORE=folder] [ARGS=--once]
-	@$(BIN)/python -m shopify_app.local.demo $(if $(STORE),--store "$(STORE)") $(ARGS)
+	@exec $(BIN)/python -m shopify_app.local.demo $(if $(STORE),--store "$(STORE)") $(ARGS)
 
 run: setup ## Run the app alone against the Shopify of your environment
-	@$(BIN)/python -m shopify_app.local.run $(ARGS)
+	@exec $(BIN)/python -m shopify_app.local.run $(ARGS)
 
 test: setup ## Run all tests, browser tests included
 	@npx --no-install tsc -p frontend --noEmit
@@ -42,8 +42,8 @@ bench-serving: setup ## Requests per second and latency of the storefront path, 
 screenshots: setup ## Pictures of the running demo into docs/images
 	@$(BIN)/python -m tests.browser.screenshots
 
-stop: ## Stop the private Postgres and Valkey
-	@test ! -x $(BIN)/python || $(BIN)/python -m tenancy.embedded stop
+stop: ## Stop the demo, and the private Postgres and Valkey
+	@test ! -x $(BIN)/python || $(BIN)/python -m shopify_app.local.stop
 
 clean: stop ## Remove everything that setup and the demo made
 	rm -rf .venv node_modules frontend/dist .cache var

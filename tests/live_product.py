@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shopify_app.local.merchant import Merchant
 from shopify_app.local.processes import Supervisor
-from shopify_app.local.stack import ROOT, Stack, free_port
+from shopify_app.local.stack import ROOT, Stack
 
 SHOP = "birch-and-co.myshopify.com"
 OWNER, OPERATOR, VIEWER = 1001, 1002, 1003
@@ -34,18 +34,14 @@ class LiveProduct:
 @contextmanager
 def live_product(folder: Path, *, orders: int, seed: int = 7) -> Iterator[LiveProduct]:
     """Generate a store of `orders` orders and start everything; nothing is installed yet."""
-    stack = Stack(folder, free_port(18000), free_port(19000))
+    supervisor = Supervisor(folder)
+    stack = Stack(folder, 18000, 19000)
     data = folder / "devstore"
     command = [sys.executable, "-m", "devstore", "generate", "--data", str(data), "--shop", SHOP]
     command += ["--orders", str(orders), "--months", "12", "--seed", str(seed)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    stack.embedded.start()
-    supervisor = Supervisor(folder)
-    try:
-        stack.manage("migrate", "--verbosity", "0")
+    with stack.services(supervisor):
+        stack = stack.on_free_ports(lambda line: None)
         stack.start_devstore(supervisor, data)
         stack.start_app(supervisor)
         yield LiveProduct(stack, supervisor)
-    finally:
-        supervisor.stop()
-        stack.embedded.stop()

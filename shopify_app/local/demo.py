@@ -10,20 +10,22 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from shopify_app.local.journey import Journey, StepFailed
 from shopify_app.local.merchant import AnsweredBadly, Merchant
-from shopify_app.local.processes import Supervisor
-from shopify_app.local.stack import ROOT, DidNotStart, Stack, free_port
+from shopify_app.local.processes import FolderInUse, Supervisor
+from shopify_app.local.stack import ROOT, DidNotStart, Stack
 from shopify_app.local.terminal import Terminal
 from tenancy.embedded import EmbeddedServiceError, default_folder
 
@@ -61,57 +63,71 @@ def shop_name(store: Path | None) -> str:
     return f"{name[:50]}.myshopify.com"
 
 
-def make_store(given: argparse.Namespace, data: Path, shop: str) -> None:
+def make_store(given: argparse.Namespace, data: Path, shop: str, marked: Mapping[str, str]) -> None:
     """Generate or import the local shop; its progress goes to this terminal.
+
+    Args:
+        data: the folder to fill; what is in it is overwritten.
 
     Raises:
         DidNotStart: the generator or the importer refused.
     """
+    shutil.rmtree(data, ignore_errors=True)
     command = [sys.executable, "-m", "devstore"]
     if given.store is None:
         command += ["generate", "--data", str(data), "--shop", shop, "--orders", str(given.orders)]
         command += ["--months", str(given.months), "--seed", str(given.seed)]
     else:
-        command += ["import", "--data", str(data), "--shop", shop, "--folder", str(given.store)]
+        command += ["import", "--data", str(data), "--shop", shop, "--folder", str(given.store.resolve())]
     # Its JSON line is for scripts; a person reads the progress on the terminal.
-    if subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode:
-        raise DidNotStart("the store could not be made; the lines above say why")
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **marked},
+        check=False,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for us to handle
+    )
+    if done.returncode:
+        raise DidNotStart("the store could not be made; the lines above say why. Nothing was erased.")
 
 
 def run(given: argparse.Namespace) -> int:
     terminal = Terminal()
     folder = default_folder()
-    stack = Stack(folder, free_port(given.port), free_port(given.devstore_port))
     shop = shop_name(given.store)
-    data = folder / "devstore"
-    with terminal.step("Postgres and Valkey"):
-        stack.start_services()
-    with terminal.step("a fresh start: what an earlier demo left of this shop is erased"):
-        stack.manage("erase_shop", shop, "--yes")
-        shutil.rmtree(data, ignore_errors=True)
-    with terminal.step(f"the store {shop}"):
-        make_store(given, data, shop)
+    data, fresh = folder / "devstore", folder / "devstore.new"
     supervisor = Supervisor(folder, say=terminal.note)
-    try:
+    stack = Stack(folder, given.port, given.devstore_port)
+    with contextlib.ExitStack() as open_ones:
+        open_ones.callback(supervisor.stop)
+        with terminal.step(f"the store {shop}"):
+            make_store(given, fresh, shop, supervisor.marked())
+        with terminal.step("Postgres and Valkey"):
+            open_ones.enter_context(stack.services(supervisor))
+        open_ones.callback(terminal.note, "stopping")
+        with terminal.step("a fresh start: what an earlier demo left of this shop is erased"):
+            stack.manage("erase_shop", shop, "--yes", marked=supervisor.marked())
+            shutil.rmtree(data, ignore_errors=True)
+            fresh.rename(data)
         with terminal.step("the local Shopify, the app, its workers"):
+            stack = stack.on_free_ports(terminal.note)
             stack.start_devstore(supervisor, data)
             stack.start_app(supervisor)
         merchant = Merchant(app_url=stack.app_url, devstore_url=stack.devstore_url, shop=shop)
-        journey = Journey(merchant, terminal)
+        journey = Journey(merchant, terminal, marked=supervisor.marked())
         facts: dict[str, Any] = {"shop": shop, "addresses": addresses(stack, shop)}
         facts |= {"client_id": stack.client_id, "client_secret": stack.secret}
         write_facts(folder, facts)
         facts |= journey.walk(shoppers_seconds=given.shoppers_seconds)
         facts["peak_memory_mb"] = {p.name: round(p.peak_rss_mb) for p in supervisor.processes}
+        facts["restarts"] = supervisor.restarts()
         write_facts(folder, facts)
         terminal.summary(facts)
         if not given.once:
             terminal.note("everything keeps running; Ctrl-C stops it")
             wait_for_ctrl_c()
-        return 0
-    finally:
-        terminal.note("stopping")
-        supervisor.stop()
+    return 0
 
 
 def wait_for_ctrl_c() -> None:
@@ -142,17 +158,35 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{given.store} is not a folder", file=sys.stderr)
         return 2
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
+    ended_by = end_once_by_signal()
     try:
         return run(given)
     except KeyboardInterrupt:
-        return 130
-    except (DidNotStart, EmbeddedServiceError, StepFailed, AnsweredBadly) as error:
+        return 128 + ended_by[0]
+    except (DidNotStart, EmbeddedServiceError, FolderInUse, StepFailed, AnsweredBadly) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+
+
+def end_once_by_signal() -> list[int]:
+    """The first signal to end raises KeyboardInterrupt in the main thread; later ones do not disturb the clearing up.
+
+    The list receives the signal's number.
+    """
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup asks to outlive the terminal
+        numbers.append(signal.SIGHUP)
+    received: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        received.append(number)
+        raise KeyboardInterrupt
+
+    for each in numbers:
+        signal.signal(each, interrupt)
+    return received
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from shopify_app.local.merchant import Json, Merchant
@@ -23,11 +24,18 @@ class StepFailed(RuntimeError):
 
 
 class Journey:
-    """Install, import, train twice, shop, attribute; `walk` does all and returns what it saw."""
+    """Install, import, train twice, shop, attribute; `walk` does all and returns what it saw.
 
-    def __init__(self, merchant: Merchant, terminal: Terminal) -> None:
+    Args:
+        marked: the supervisor's mark, for the shoppers' process.
+    """
+
+    def __init__(
+        self, merchant: Merchant, terminal: Terminal, *, marked: Mapping[str, str] | None = None
+    ) -> None:
         self.merchant = merchant
         self.terminal = terminal
+        self.marked = marked or {}
 
     def walk(self, *, shoppers_seconds: int) -> Json:
         """Returns the facts of every step, ready for JSON.
@@ -133,7 +141,15 @@ class Journey:
     def send_shoppers(self, seconds: int) -> Json:
         command = [sys.executable, "-m", "devstore", "shop", "--url", self.merchant.devstore_url]
         command += ["--shop", self.merchant.shop, "--seconds", str(seconds)]
-        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **self.marked},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+            start_new_session=True,
+        )
         lines = done.stdout.strip().splitlines()
         if done.returncode or not lines:
             raise StepFailed(f"the shoppers ended with code {done.returncode}")

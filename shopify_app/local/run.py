@@ -7,8 +7,8 @@ import signal
 import sys
 import threading
 
-from shopify_app.local.processes import Supervisor
-from shopify_app.local.stack import DidNotStart, Stack, free_port
+from shopify_app.local.processes import FolderInUse, Supervisor
+from shopify_app.local.stack import DidNotStart, Stack
 from tenancy.embedded import EmbeddedServiceError, default_folder
 
 
@@ -17,22 +17,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8000, help="default: %(default)s")
     parser.add_argument("--workers", type=int, default=2, help="web server processes; default: %(default)s")
     given = parser.parse_args(arguments)
-    stack = Stack(default_folder(), free_port(given.port))
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr)
+
     try:
-        stack.start_services()
-        supervisor = Supervisor(stack.folder, say=lambda line: print(line, file=sys.stderr))
-        try:
+        supervisor = Supervisor(default_folder(), say=say)
+        stack = Stack(supervisor.folder, given.port)
+        with stack.services(supervisor):
+            stack = stack.on_free_ports(say)
             stack.start_app(supervisor, web_workers=given.workers)
             print(
                 f"Shelfwise answers at {stack.app_url}; logs are in {stack.folder / 'log'}. Ctrl-C stops it."
             )
             ended.wait()
-        finally:
-            supervisor.stop()
-    except (DidNotStart, EmbeddedServiceError) as error:
+    except (DidNotStart, EmbeddedServiceError, FolderInUse) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import httpx
 
-from shopify_app.local.processes import Process, Supervisor
+from shopify_app.local.processes import Process, Service, Supervisor
 from tenancy.embedded import Embedded
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -68,14 +70,44 @@ class Stack:
             f"{self.devstore_url} http://localhost:{self.devstore_port} http://*.localhost:{self.devstore_port}",
         }
 
-    def start_services(self) -> None:
-        """Start the private Postgres and Valkey, unless the environment names real ones; then migrate."""
-        if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
-            self.embedded.start()
-        self.manage("migrate", "--verbosity", "0")
+    @property
+    def private_services(self) -> tuple[str, ...]:
+        """Those that the environment does not name a real server for."""
+        urls = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL"}
+        return tuple(name for name, url in urls.items() if not os.environ.get(url))
 
-    def manage(self, *arguments: str) -> str:
+    @contextlib.contextmanager
+    def services(self, supervisor: Supervisor) -> Iterator[None]:
+        """Postgres and Valkey in this block, with today's tables; the private ones are watched by the supervisor.
+
+        Raises:
+            EmbeddedServiceError, DidNotStart: a private server, or the migration, failed.
+        """
+        names = self.private_services
+        with self.embedded.held(*names) if names else contextlib.nullcontext():
+            try:
+                for name in names:
+                    start = partial(self.embedded.start, name)
+                    supervisor.watch(Service(name, partial(self.embedded.runs, name), start))
+                self.manage("migrate", "--verbosity", "0", marked=supervisor.marked())
+                yield
+            finally:
+                supervisor.stop()  # before its servers go
+
+    def on_free_ports(self, say: Callable[[str], None]) -> Stack:
+        """The same on ports where nobody listens now; says so where that is not the wanted one."""
+        app = free_port(self.app_port)
+        store = self.devstore_port and free_port(self.devstore_port, besides=app)
+        for wanted, found in ((self.app_port, app), (self.devstore_port, store)):
+            if wanted != found:
+                say(f"port {wanted} is taken: using {found}")
+        return replace(self, app_port=app, devstore_port=store)
+
+    def manage(self, *arguments: str, marked: Mapping[str, str] | None = None) -> str:
         """Run one manage.py command and return what it printed.
+
+        Args:
+            marked: the supervisor's mark, so that the command does not outlive its run.
 
         Raises:
             DidNotStart: the command failed; the message carries its last lines.
@@ -83,11 +115,12 @@ class Stack:
         command = [sys.executable, str(ROOT / "manage.py"), *arguments]
         done = subprocess.run(
             command,
-            env={**os.environ, **self.environment()},
+            env={**os.environ, **self.environment(), **(marked or {})},
             capture_output=True,
             text=True,
             cwd=ROOT,
             check=False,
+            start_new_session=True,  # Ctrl-C is for us to handle
         )
         if done.returncode:
             raise DidNotStart(f"manage.py {arguments[0]} failed:\n{done.stderr.strip()[-1500:]}")
@@ -141,15 +174,7 @@ class Stack:
         supervisor.start(
             Process("worker-long", [*worker, "--hostname", "long@%h", "--queues", "sync,train"], environment)
         )
-        beat = [
-            *celery,
-            "beat",
-            "--loglevel",
-            "WARNING",
-            "--pidfile=",
-            "--schedule",
-            str(self.folder / "celerybeat-schedule"),
-        ]
+        beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile="]
         supervisor.start(Process("beat", beat, environment))
         wait_for(f"{self.app_url}/healthz", log=supervisor.log_of("web"))
 
@@ -170,9 +195,11 @@ def wait_for(url: str, *, log: Path, seconds: float = 40.0) -> None:
     raise DidNotStart(f"{url} did not answer within {seconds:.0f} s; the log {log} ends:\n{tail}")
 
 
-def free_port(wanted: int) -> int:
-    """`wanted` if nobody listens there, else the next free one of the 50 after it, else any."""
+def free_port(wanted: int, *, besides: int = 0) -> int:
+    """`wanted` if nobody listens there, else the next free one of the 50 after it, else any; never `besides`."""
     for port in [*range(wanted, wanted + 50), 0]:
+        if port and port == besides:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):

@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+NEWS_EVERY_S = 5.0
+REPEAT_EVERY_S = 60.0
+
 
 class Terminal:
-    """Writes to stderr; a progress line is rewritten in place on a terminal and printed every 5 s elsewhere."""
+    """Writes to stderr. A progress line is rewritten in place on a terminal; elsewhere it is printed when it has changed,
+    every 5 s at most, and once a minute when it has not, as a sign of life.
+    """
 
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
         self._last = 0.0
+        self._progress = ""
         self._open_line = False
         self._steps = 0
+        self._lock = threading.RLock()
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         self._steps += 1
+        self._last = time.monotonic()
         self._write(f"{self._steps:>2}. {title}")
         started = time.monotonic()
         yield
         self._write(f"    done in {time.monotonic() - started:.1f} s")
 
     def progress(self, line: str) -> None:
-        if self._live:
-            sys.stderr.write(f"\r\033[K    {line}")
-            sys.stderr.flush()
-            self._open_line = True
-        elif time.monotonic() - self._last > 5:
-            self._last = time.monotonic()
-            self._write(f"    {line}")
+        with self._lock:
+            now = time.monotonic()
+            if self._live:
+                sys.stderr.write(f"\r\033[K    {line}")
+                sys.stderr.flush()
+                self._open_line = True
+            elif now - self._last > (REPEAT_EVERY_S if line == self._progress else NEWS_EVERY_S):
+                self._last, self._progress = now, line
+                self._write(f"    {line}")
 
     def note(self, line: str) -> None:
         self._write(f"    {line}")
@@ -47,8 +58,9 @@ class Terminal:
         self._write("")
 
     def _write(self, line: str) -> None:
-        if self._open_line:
-            sys.stderr.write("\n")
-            self._open_line = False
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        with self._lock:
+            if self._open_line:
+                sys.stderr.write("\n")
+                self._open_line = False
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
