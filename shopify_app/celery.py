@@ -54,7 +54,8 @@ def make() -> Celery:
             "unacked_restore_throttle": 1,
             "global_keyprefix": f"{settings.REDIS_PREFIX}:celery:",
         },
-        beat_schedule_filename=str(settings.VAR_DIR / "celerybeat-schedule"),
+        # In memory: all ticks are intervals of seconds, and a file would be one more thing for a kill to break.
+        beat_scheduler="celery.beat:Scheduler",
         beat_schedule={
             "webhooks.drain_all": {
                 "task": "webhooks.drain_all",

@@ -1,7 +1,8 @@
-"""Three small wrappers round every request: an id to quote, a door, and who may frame the page."""
+"""Small wrappers round every request: an id to quote, a door, who may frame the page, what to say in an outage."""
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from collections.abc import Callable
@@ -12,7 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from shopify_app.home.problems import refusal
+from tenancy.errors import Transient
+from tenancy.outages import AWAY
 
+log = logging.getLogger("shelfwise.requests")
 Handler = Callable[[HttpRequest], HttpResponseBase]
 _GIVEN_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 # Shopify's own queries stay below 2,000 characters.
@@ -83,3 +87,23 @@ class Door:
             text = "The Host header does not name this app."
             return refusal(request, 400, "unknown_host", "That is not our address", text)
         return self.get_response(request)
+
+
+class ServicesAway:
+    """503 when Postgres or Redis does not answer a view: that passes by itself, and Shopify sends its webhooks again."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, (Transient, *AWAY)):
+            return None
+        told = {"request_id": getattr(request, "request_id", ""), "reason": type(error).__name__}
+        log.warning("request.service_away", extra=told)
+        text = "Something that Shelfwise needs is being started again. Nothing was lost."
+        response = refusal(request, 503, "try_again", "One moment", text, "Try again in a few seconds.")
+        response.headers["Retry-After"] = "2"
+        return response

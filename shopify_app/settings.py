@@ -63,8 +63,9 @@ def _database(url: str) -> dict[str, Any]:
     if parts.scheme not in ("postgres", "postgresql"):
         raise BadSetting("DATABASE_URL must begin with postgresql://")
     query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-    # `server_side_binding` keeps the plan cache warm on the admin's repeated queries.
-    options: dict[str, Any] = {"pool": {"min_size": 1, "max_size": 8, "timeout": 10}}
+    # A serving thread has one request at a time, so it needs one connection and no pool. A pool would also wait in vain
+    # while Postgres is away; this fails at once (503), and the check finds the new server when it is back.
+    options: dict[str, Any] = {"connect_timeout": 5}
     host = query.pop("host", parts.hostname or "")
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -73,7 +74,9 @@ def _database(url: str) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
         "PORT": str(parts.port or ""),
-        "OPTIONS": {**query, **options},
+        "OPTIONS": {**options, **query},
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
         "TEST": {"NAME": os.environ.get("TEST_DATABASE", "test_shelfwise")},
     }
 
@@ -101,6 +104,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "shopify_app.middleware.RequestId",
     "shopify_app.middleware.FrameAncestors",
+    "shopify_app.middleware.ServicesAway",
     "shopify_app.middleware.Door",
     "whitenoise.middleware.WhiteNoiseMiddleware",
 ]

@@ -17,6 +17,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 
 from tenancy.errors import Bug, ShelfwiseError, Transient
+from tenancy.outages import AWAY
 from tenancy.problems import shape
 
 log = logging.getLogger("shelfwise.admin_api")
@@ -42,7 +43,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
     request = context.get("request")
     request_id = str(getattr(request, "request_id", "") or "")
     status, code, message, next_step, field = _explain(error)
-    if status >= 500 and not isinstance(error, Transient):
+    if status >= 500 and not isinstance(error, (Transient, *AWAY)):
         log.error("request.failed", exc_info=error, extra={"request_id": request_id, "code": code})
     body = shape(context["request"], code=code, message=message, next_step=next_step, field=field)
     response = Response(body, status=status)
@@ -63,6 +64,14 @@ def _explain(error: Exception) -> tuple[int, str, str, str, str | None]:
             "internal_error",
             "Something went wrong on our side. Nothing was changed.",
             _ASK_SUPPORT,
+            None,
+        )
+    if isinstance(error, AWAY):
+        return (
+            503,
+            "try_again",
+            "Something that Shelfwise needs is being started again. Nothing was changed.",
+            "Try again in a few seconds.",
             None,
         )
     if isinstance(error, ShelfwiseError):
