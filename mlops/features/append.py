@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,7 +36,11 @@ class Appended:
 
 
 def append(shop: Shop, events: Sequence[Event], *, source: Source, now: datetime) -> Appended:
-    """Take events in, in any order and any number of times.
+    """Take events in, in any order and any number of times. The newest version of a subject is shown.
+
+    Version times are whole seconds, so two states may share one: then the one told last is shown, also when it was told
+    before the other as well (stock that goes 1, 0, 1 within a second). An import tells only what the log has not: its
+    rows are a picture of one moment, and what came since by webhook is not older.
 
     Args:
         source: by which way they reached us.
@@ -48,13 +52,18 @@ def append(shop: Shop, events: Sequence[Event], *, source: Source, now: datetime
     """
     new = older = repeated = 0
     for start in range(0, len(events), BATCH_EVENTS):
-        encoded = {row.key: row for row in map(encode, events[start : start + BATCH_EVENTS])}
-        given = len(events[start : start + BATCH_EVENTS])
+        batch = events[start : start + BATCH_EVENTS]
+        encoded: dict[str, Encoded] = {}
+        for row in map(encode, batch):
+            encoded.pop(row.key, None)  # told twice: it counts where it was told last
+            encoded[row.key] = row
         with transaction.atomic():
             lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
             fresh = _log(shop.pk, list(encoded.values()), source, now)
             with connection.cursor() as cursor:
                 touched = present.apply(cursor, shop.pk, fresh)
+                if source is Source.WEBHOOK and len(fresh) < len(encoded):
+                    touched.add(present.apply(cursor, shop.pk, _told_again(shop.pk, encoded, fresh)))
             owed.renew(shop.pk, touched.orders)
             if touched.products or touched.inventory_items:
                 products, items = frozenset(touched.products), frozenset(touched.inventory_items)
@@ -62,8 +71,27 @@ def append(shop: Shop, events: Sequence[Event], *, source: Source, now: datetime
         markers = sum(row.kind == "marker" for row in fresh)
         new += touched.written + markers
         older += len(fresh) - touched.written - markers
-        repeated += given - len(fresh)
+        repeated += len(batch) - len(fresh)
     return Appended(new=new, older=older, repeated=repeated)
+
+
+def _told_again(shop_id: int, encoded: Mapping[str, Encoded], fresh: Sequence[Encoded]) -> list[Encoded]:
+    """All events of the subjects of which something was told that the log holds already, in the order given.
+
+    A state from which the log has erased a customer since is not told again.
+    """
+    added = {row.key for row in fresh}
+    old = [row for row in encoded.values() if row.key not in added]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select e.key from features_event e"
+            " join rows from (unnest(%s::text[]), jsonb_array_elements(%s::jsonb)) as u(key, payload)"
+            " on e.key = u.key and e.payload = u.payload where e.shop_id = %s",
+            [[row.key for row in old], "[" + ",".join(row.payload for row in old) + "]", shop_id],
+        )
+        whole = {found[0] for found in cursor.fetchall()}
+    subjects = {row.subject_id for row in old if row.key in whole}
+    return [row for row in encoded.values() if row.subject_id in subjects and row.key in added | whole]
 
 
 def _log(shop_id: int, rows: Sequence[Encoded], source: Source, now: datetime) -> list[Encoded]:

@@ -46,6 +46,12 @@ class Touched:
     inventory_items: set[int] = field(default_factory=set)
     orders: set[int] = field(default_factory=set)
 
+    def add(self, told_again: Touched) -> None:
+        """Take in the keys of another pass over the same batch, whose rows are counted already."""
+        self.products |= told_again.products
+        self.inventory_items |= told_again.inventory_items
+        self.orders |= told_again.orders
+
 
 def apply(cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded]) -> Touched:
     """Bring the tables up to these events; call it in the transaction that logged them."""
