@@ -47,12 +47,17 @@ class Neighbours:
         if n_stored and not 0 <= int(self.indices_.min()) <= int(self.indices_.max()) < len(self.indptr_) - 1:
             raise ValueError("a neighbour lies outside the catalogue")
 
+    def row(self, at: int) -> tuple[Indices, Scores]:
+        """Neighbours of the product at this position, best first, and their scores."""
+        begin, end = self.indptr_[at], self.indptr_[at + 1]
+        return self.indices_[begin:end], self.scores_[begin:end]
+
     def sum_over(self, rows: Indices) -> npt.NDArray[np.float64]:
         """Summed scores over these rows, float64 [n_products]; added row by row in the order given."""
         total = np.zeros(len(self.indptr_) - 1, np.float64)
         for row in rows:
-            begin, end = self.indptr_[row], self.indptr_[row + 1]
-            total[self.indices_[begin:end]] += self.scores_[begin:end]
+            indices, scores = self.row(row)
+            total[indices] += scores
         return total
 
     def matrix(self) -> sparse.csr_matrix:
@@ -89,6 +94,10 @@ class CoPurchase:
         """Positions of those that are known, ascending, each once."""
         if not len(self.product_ids_) or not product_ids:
             return np.empty(0, np.int32)
+        if len(product_ids) == 1:
+            place = int(self.product_ids_.searchsorted(product_ids[0]))
+            here = place < len(self.product_ids_) and self.product_ids_[place] == product_ids[0]
+            return np.array([place] if here else [], np.int32)
         asked = np.unique(np.asarray(product_ids, np.int64))
         at = np.searchsorted(self.product_ids_, asked)
         known = (at < len(self.product_ids_)) & (
@@ -118,6 +127,10 @@ class CoPurchase:
     def _rank(self, table: Neighbours, context: Indices, count: int) -> Ranked:
         if not len(context):
             return _NOTHING
+        if len(context) == 1:
+            # One row is ranked as it is stored: no sum to make, nothing to sort.
+            indices, scores = table.row(context[0])
+            return Ranked(self.product_ids_[indices[:count]], scores[:count].astype(np.float64))
         total = table.sum_over(context)
         total[context] = 0.0
         return self._best(np.flatnonzero(total), total, count)
@@ -141,7 +154,7 @@ class CoPurchase:
 
     def _best(self, found: npt.NDArray[np.intp], total: npt.NDArray[np.float64], count: int) -> Ranked:
         scores = total[found]
-        if len(found) > 4 * count:
+        if len(found) > count:
             # Everything that ties with the last place stays in, so that equal scores are ordered by id.
             least = np.partition(scores, len(scores) - count)[len(scores) - count]
             found, scores = found[scores >= least], scores[scores >= least]
