@@ -107,7 +107,11 @@ class Embedded:
 
     def runs(self, name: str) -> bool:
         """False when the server's process is gone. Reads two small files: cheap enough to ask four times a second."""
-        return _SERVICES[name](self).pid() is not None
+        return self.pid(name) is not None
+
+    def pid(self, name: str) -> int | None:
+        """The server's process, or None when it does not run."""
+        return _SERVICES[name](self).pid()
 
 
 class _Postgres:

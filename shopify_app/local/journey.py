@@ -138,6 +138,21 @@ class Journey:
                     )
         return versions
 
+    def settle_training(self) -> None:
+        """Wait until no training run is under way.
+
+        Raises:
+            StepFailed: the run failed.
+        """
+
+        def look() -> Json | None:
+            training: Json = self.merchant.ask("overview")["training"]
+            if training["state"] == "failed":
+                raise StepFailed(f"training failed: {training['problem']}")
+            return training if training["state"] == "done" else None
+
+        self._until(look, minutes=5, what="the end of the training")
+
     def send_shoppers(self, seconds: int) -> Json:
         command = [sys.executable, "-m", "devstore", "shop", "--url", self.merchant.devstore_url]
         command += ["--shop", self.merchant.shop, "--seconds", str(seconds)]
@@ -161,7 +176,8 @@ class Journey:
     def wait_for_attribution(self, shoppers: Json) -> Json:
         def look() -> Json | None:
             totals: Json = self.merchant.ask("traffic?days=1")["totals"]
-            return totals if totals["requests"] and totals["clicks"] and totals["attributed_orders"] else None
+            all_in = totals["requests"] >= shoppers["recommendations"]["status"].get("200", 0)
+            return totals if all_in and totals["clicks"] and totals["attributed_orders"] else None
 
         totals = self._until(
             look, minutes=1, what=f"attributed orders (shoppers placed {shoppers['orders']})"

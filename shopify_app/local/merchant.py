@@ -14,7 +14,15 @@ _BUSY = frozenset({502, 503, 504})
 
 
 class AnsweredBadly(RuntimeError):
-    """An HTTP answer was not what the step needs, or there was none; the message says which."""
+    """An HTTP answer was not what the step needs, or there was none; the message says which.
+
+    Args:
+        status: of the answer; 0 when there was none.
+    """
+
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Merchant:
@@ -81,6 +89,7 @@ class Merchant:
     def _checked(answer: httpx.Response) -> Json:
         if not answer.is_success:
             raise AnsweredBadly(
-                f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text[:300]}"
+                f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text[:300]}",
+                status=answer.status_code,
             )
         return cast(Json, answer.json()) if answer.content else {}

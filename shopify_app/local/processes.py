@@ -282,6 +282,11 @@ def _signal(handle: subprocess.Popen[bytes] | None, number: int) -> None:
             os.killpg(handle.pid, number)
 
 
+def family_of(leader: int) -> list[int]:
+    """A supervised process and its descendants (Linux only)."""
+    return [pid for pid in _processes() if _session(pid) == leader]
+
+
 def rss_mb_by_session() -> dict[int, float]:
     """Resident memory in MiB of each session, i.e. of each supervised process with its descendants (Linux only)."""
     total: dict[int, float] = {}
