@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from shopify_app import installs
 from shopify_app.verify.session_token import verify_session_token
+from tenancy.errors import NotAllowed
 from tenancy.models import Role, Shop, ShopState, StaffMember
 
 if TYPE_CHECKING:
@@ -53,8 +54,10 @@ class SessionTokenAuthentication(BaseAuthentication):
             raise AuthenticationFailed(code=str(verdict.code))
         shop = Shop.objects.filter(domain=verdict.shop).first()
         if shop is None or shop.state == ShopState.UNINSTALLED:
-            raise PermissionDenied(
-                f"{verdict.shop} has not installed this app. Open the app from the Shopify admin."
+            raise NotAllowed(
+                f"Shelfwise is not installed on {verdict.shop}.",
+                code="not_installed",
+                next_step="Reload this page in the Shopify admin: opening the app installs it again.",
             )
         # Django's request is wrapped by DRF's: the middleware that names this shop as the only frame reads the former.
         request._request.shop_domain = shop.domain  # type: ignore[attr-defined]

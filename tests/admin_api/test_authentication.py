@@ -92,10 +92,11 @@ def test_unsigned_tokens_are_refused(alice: Member) -> None:
 
 def test_a_shop_that_is_not_installed_has_no_api(alice: Member) -> None:
     unknown = call("GET", "overview", token=session_token("nobody.myshopify.com", 1001))
-    assert (unknown.status, unknown.code) == (403, "not_allowed")
+    assert (unknown.status, unknown.code) == (403, "not_installed")
     Shop.objects.filter(pk=alice.shop.pk).update(state=ShopState.UNINSTALLED)
     gone = alice.ask("overview")
-    assert (gone.status, gone.code) == (403, "not_allowed")
+    assert (gone.status, gone.code) == (403, "not_installed")
+    assert "installs it again" in gone.body["error"]["next_step"]
     assert RETRY not in gone.headers
 
 
