@@ -3,7 +3,8 @@
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { Problem, type Slot, type SlotKey, type Version, type You } from "./api";
 import { dayOf } from "./format";
-import { headline, JUDGEMENTS, judge, qualitySentence, SLOT_NAMES } from "./words";
+import { Quality, Verdict } from "./Quality";
+import { SLOT_NAMES } from "./words";
 
 interface Props {
   kind: "rollback" | "deploy";
@@ -38,6 +39,7 @@ export function ChangeLive({ kind, slot, from, to, you, timeZone, send, done }: 
   const rollback = kind === "rollback";
   const verb = rollback ? "Roll back" : "Put live";
   const place = SLOT_NAMES[slot];
+  const label = rollback ? `Roll back to version ${to.number}` : `Put live on ${place.toLowerCase()}`;
 
   const submit = async () => {
     const reason = (field.current?.value ?? "").trim();
@@ -75,7 +77,7 @@ export function ChangeLive({ kind, slot, from, to, you, timeZone, send, done }: 
     return (
       <s-stack gap="small-300">
         <s-stack direction="inline">
-          <s-button disabled accessibilityLabel={`${verb} ${place}`}>
+          <s-button disabled accessibilityLabel={`${verb}: ${place}`}>
             {verb}
           </s-button>
         </s-stack>
@@ -92,9 +94,10 @@ export function ChangeLive({ kind, slot, from, to, you, timeZone, send, done }: 
           {...(rollback ? { tone: "critical" as const } : {})}
           commandFor={id}
           command="--show"
-          accessibilityLabel={`${verb} ${place} to version ${to.number}`}
+          // What is read aloud begins with what is written, so that saying the written words presses the button.
+          accessibilityLabel={rollback ? `${label}: ${place}` : `${label}: version ${to.number}`}
         >
-          {rollback ? `Roll back to version ${to.number}` : `Put live on ${place.toLowerCase()}`}
+          {label}
         </s-button>
       </s-stack>
       <s-modal
@@ -146,17 +149,15 @@ export function ChangeLive({ kind, slot, from, to, you, timeZone, send, done }: 
 }
 
 function Side({ title, version, slot, timeZone }: { title: string; version: Version; slot: SlotKey; timeZone: string }) {
-  const measure = headline(version, slot);
-  const verdict = JUDGEMENTS[judge(measure)];
   return (
     <s-box padding="base" border="base" borderRadius="base">
       <s-stack gap="small-200">
         <s-text color="subdued">{title}</s-text>
         <s-text type="strong">Version {version.number}</s-text>
         <s-stack direction="inline">
-          <s-badge tone={verdict.tone}>{verdict.text}</s-badge>
+          <Verdict version={version} slot={slot} />
         </s-stack>
-        <s-text>{qualitySentence(measure)}</s-text>
+        <Quality version={version} slot={slot} />
         <s-text color="subdued">Trained {dayOf(version.created_at, timeZone)}</s-text>
       </s-stack>
     </s-box>

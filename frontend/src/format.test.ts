@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { count, day, dayOf, interval, money, percent, person, plural, shareOf, span } from "./format";
+import { count, day, dayOf, interval, listed, money, percent, person, plural, score, scoreInterval, shareOf, span, times } from "./format";
 
 describe("format", () => {
   it("writes money with its currency, and leaves an unknown currency alone", () => {
@@ -39,6 +39,10 @@ describe("format", () => {
     expect(count(20031)).toBe("20,031");
     expect(percent(0.2413, 1)).toBe("24.1%");
     expect(interval(0.229, 0.253)).toBe("22.9% to 25.3%");
+    expect(score(0.22)).toBe("0.220");
+    expect(scoreInterval(0.0741, 0.1194)).toBe("0.074 to 0.119");
+    expect([times(2.112), times(14.4)]).toEqual(["2.1", "14"]);
+    expect([listed([]), listed(["a"]), listed(["a", "b", "c"])]).toEqual(["", "a", "a, b and c"]);
     expect(plural(1, "order")).toBe("1 order");
     expect(plural(2, "order")).toBe("2 orders");
   });
@@ -46,7 +50,7 @@ describe("format", () => {
   it("names who acted without inventing a name", () => {
     expect(person("staff:1001", 1001)).toBe("You");
     expect(person("staff:1002", 1001)).toBe("Staff member 1002");
-    expect(person("system:training", 1001)).toBe("Shelfwise (training)");
+    expect(person("system:training", 1001)).toBe("Shelfwise");
     expect(person("flow", null)).toBe("Shopify Flow");
   });
 });

@@ -50,6 +50,25 @@ export function interval(low: number, high: number): string {
   return `${percent(low, 1)} to ${percent(high, 1)}`;
 }
 
+/** A ranking score between 0 and 1. Three digits: scores of real shops differ in the second. */
+export function score(value: number): string {
+  return new Intl.NumberFormat(locale(), { minimumFractionDigits: 3, maximumFractionDigits: 3 }).format(value);
+}
+
+export function scoreInterval(low: number, high: number): string {
+  return `${score(low)} to ${score(high)}`;
+}
+
+/** A factor, as precisely as anyone should say it: 2.1, 14. */
+export function times(factor: number): string {
+  return new Intl.NumberFormat(locale(), { maximumSignificantDigits: 2 }).format(factor);
+}
+
+/** Names as a person would list them. */
+export function listed(names: readonly string[]): string {
+  return names.length <= 1 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+}
+
 /** Seconds as words a person would say; rounded up, because a promise kept late is worse than one kept early. */
 export function span(seconds: number): string {
   if (seconds < 1) return "less than a second";
@@ -67,7 +86,7 @@ export function plural(number: number, one: string, many = `${one}s`): string {
 export function person(actor: string, you: number | null): string {
   const [kind, name = ""] = actor.split(":");
   if (kind === "staff") return Number(name) === you ? "You" : `Staff member ${name}`;
-  if (kind === "system") return `Shelfwise (${name})`;
+  if (kind === "system") return "Shelfwise";
   if (kind === "flow") return "Shopify Flow";
   return actor || "Shelfwise";
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { liveQuality, qualityOverVersions, revenueByDay, tiersByDay } from "./plots";
+import { inUse, liveQuality, qualityOverVersions, revenueByDay, tiersByDay } from "./plots";
 import { measure, NOTHING_LIVE, overview, traffic, version } from "./sample_facts";
 
 const SHOWN = traffic([
@@ -26,15 +26,33 @@ describe("plots and their table twins say the same", () => {
     expect(spec.summary).toContain("2 orders followed a recommendation: £55.00");
   });
 
-  it("quality: the value with its interval, beside bestsellers", () => {
+  it("quality: the difference from bestsellers with its interval, which is what the verdict stands on", () => {
     const spec = liveQuality(overview().slots);
-    const own = spec?.data[1] as { x: number[]; error_x: { array: number[]; arrayminus: number[] } };
-    expect(own.x).toEqual([0.24]);
+    const own = spec?.data[0] as { x: number[]; error_x: { array: number[]; arrayminus: number[] } };
+    expect(own.x[0]).toBeCloseTo(0.13);
     expect(own.error_x.array[0]).toBeCloseTo(0.02);
     expect(own.error_x.arrayminus[0]).toBeCloseTo(0.02);
-    expect(spec?.data[0]?.["x"]).toEqual([0.11]);
-    expect(spec?.table.rows).toEqual([["Product page", "24.0%", "22.0% to 26.0%", "11.0%", "Better than bestsellers"]]);
-    expect(spec?.summary).toBe("Product page: 24.0% (95% interval 22.0% to 26.0%), bestsellers 11.0%.");
+    expect(spec?.table.rows).toEqual([["Product page", "0.240", "0.110", "0.130", "0.110 to 0.150", "Better than bestsellers"]]);
+    expect(spec?.summary).toBe("Product page: ranking score 0.240, bestsellers 0.110, difference 0.130 (95% interval 0.110 to 0.150). Better than bestsellers.");
+  });
+
+  it("starts with the first day in use, and shows a week at least", () => {
+    const idle = { requests: 0, clicks: 0, orders: 0, revenue: "0.00" };
+    const late = traffic([...Array<typeof idle>(20).fill(idle), { ...idle, requests: 3 }]);
+    expect(inUse(late).map((each) => each.day)[0]).toBe("2026-11-15");
+    expect(inUse(late)).toHaveLength(7);
+    const early = traffic([idle, { ...idle, revenue: "-5.00" }, ...Array<typeof idle>(20).fill(idle)]);
+    expect(inUse(early)[0]?.day).toBe("2026-11-02");
+  });
+
+  it("labels every axis, and the newest day", () => {
+    const many = traffic(Array.from({ length: 28 }, () => ({ requests: 1, clicks: 0, orders: 0, revenue: "0.00" })));
+    const { xaxis, yaxis } = tiersByDay(many).layout as { xaxis: { tickvals: string[] }; yaxis: { title: { text: string } } };
+    expect(xaxis.tickvals.length).toBeLessThanOrEqual(6);
+    expect(xaxis.tickvals.at(-1)).toBe(many.days.at(-1)?.day);
+    expect(yaxis.title.text).toBe("Answers a day");
+    expect(revenueByDay(many).layout["yaxis"]).toMatchObject({ title: { text: "Net revenue a day (GBP)" } });
+    expect(liveQuality(overview().slots)?.layout["xaxis"]).toMatchObject({ title: { text: "Score ahead of bestsellers, 95% interval" } });
   });
 
   it("draws nothing rather than an empty frame", () => {

@@ -1,7 +1,7 @@
 /** Pure: data in, a plot specification with its summary and its table twin out. */
 
-import type { Overview, Traffic, Version, SlotKey } from "./api";
-import { count, day, interval, money, percent, plural } from "./format";
+import type { Measure, Overview, Traffic, Version, SlotKey } from "./api";
+import { count, day, money, plural, score, scoreInterval } from "./format";
 import { followedSentence, headline, JUDGEMENTS, judge, SLOT_NAMES, TIERS, tiersSentence } from "./words";
 
 const colour = __POLARIS_COLOURS__;
@@ -37,13 +37,30 @@ function layout(height: number, more: Record<string, unknown>): Record<string, u
 }
 
 const quiet = { gridcolor: colour.border, zerolinecolor: colour.border, fixedrange: true, automargin: true };
-// Calendar days, not instants: a tick for a whole day never reads "12:00".
-const days = { ...quiet, type: "date", tickformat: "%-d %b", hoverformat: "%-d %b %Y", showgrid: false, nticks: 6 };
+const axisTitle = (text: string) => ({ text, font: { size: 12 } });
+
+const MOST_TICKS = 6;
+const FEWEST_DAYS = 7;
+
+/** Calendar days, not instants: every tick is a whole day, and the newest day always has one. */
+function dayAxis(days: readonly string[]): Record<string, unknown> {
+  const step = Math.max(1, Math.ceil((days.length - 1) / (MOST_TICKS - 1)));
+  const tickvals = days.filter((_, position) => (days.length - 1 - position) % step === 0);
+  return { ...quiet, type: "date", tickvals, tickformat: "%-d %b", hoverformat: "%-d %b %Y", showgrid: false, ticklen: 6, tickcolor: colour.surface };
+}
+
+/** The days from the first with anything on it, at least a week: weeks before the app was in use are not a trend. */
+export function inUse(traffic: Traffic): Traffic["days"] {
+  const first = traffic.days.findIndex((each) => each.requests > 0 || each.attributed_orders > 0 || Number(each.attributed_net_revenue) !== 0);
+  const from = first < 0 ? 0 : first;
+  return traffic.days.slice(Math.max(0, Math.min(from, traffic.days.length - FEWEST_DAYS)));
+}
 
 const TIER_COLOURS = { item_to_item: colour.best, trending: colour.second, newest: colour.third, none: colour.none };
 
 export function tiersByDay(traffic: Traffic): PlotSpec {
-  const x = traffic.days.map((each) => each.day);
+  const shown = inUse(traffic);
+  const x = shown.map((each) => each.day);
   return {
     summary: tiersSentence(traffic),
     height: 260,
@@ -51,15 +68,15 @@ export function tiersByDay(traffic: Traffic): PlotSpec {
       type: "bar",
       name: tier.short,
       x,
-      y: traffic.days.map((each) => each.tiers[tier.key]),
+      y: shown.map((each) => each.tiers[tier.key]),
       marker: { color: TIER_COLOURS[tier.key] },
     })).filter((trace) => trace.y.some((value) => value > 0)),
     layout: layout(260, {
       barmode: "stack",
       showlegend: true,
-      legend: { orientation: "h", x: 0, y: -0.18, traceorder: "normal", font: { color: colour.text } },
-      xaxis: days,
-      yaxis: { ...quiet, rangemode: "tozero", tickformat: ",d" },
+      legend: { orientation: "h", x: 0, y: -0.2, traceorder: "normal", font: { color: colour.text } },
+      xaxis: dayAxis(x),
+      yaxis: { ...quiet, title: axisTitle("Answers a day"), rangemode: "tozero", tickformat: ",d" },
     }),
     table: {
       head: [
@@ -68,7 +85,7 @@ export function tiersByDay(traffic: Traffic): PlotSpec {
         ...TIERS.map((tier) => ({ text: tier.short, numeric: true })),
         { text: "Clicks", numeric: true },
       ],
-      rows: traffic.days.map((each) => [
+      rows: shown.map((each) => [
         day(each.day),
         count(each.requests),
         ...TIERS.map((tier) => count(each.tiers[tier.key])),
@@ -79,6 +96,7 @@ export function tiersByDay(traffic: Traffic): PlotSpec {
 }
 
 export function revenueByDay(traffic: Traffic): PlotSpec {
+  const shown = inUse(traffic);
   return {
     summary: followedSentence(traffic),
     height: 240,
@@ -86,9 +104,9 @@ export function revenueByDay(traffic: Traffic): PlotSpec {
       {
         type: "bar",
         name: "Net revenue",
-        x: traffic.days.map((each) => each.day),
-        y: traffic.days.map((each) => Number(each.attributed_net_revenue)),
-        text: traffic.days.map(
+        x: shown.map((each) => each.day),
+        y: shown.map((each) => Number(each.attributed_net_revenue)),
+        text: shown.map(
           (each) =>
             `${money(each.attributed_net_revenue, traffic.currency)} from ${plural(each.attributed_orders, "order")}`,
         ),
@@ -99,16 +117,16 @@ export function revenueByDay(traffic: Traffic): PlotSpec {
     ],
     layout: layout(240, {
       showlegend: false,
-      xaxis: days,
-      yaxis: { ...quiet, title: { text: traffic.currency }, separatethousands: true },
+      xaxis: dayAxis(shown.map((each) => each.day)),
+      yaxis: { ...quiet, title: axisTitle(`Net revenue a day (${traffic.currency})`), separatethousands: true },
     }),
     table: {
       head: [
         { text: "Day", numeric: false },
         { text: "Orders", numeric: true },
-        { text: "Net revenue", numeric: true },
+        { text: `Net revenue (${traffic.currency})`, numeric: true },
       ],
-      rows: traffic.days.map((each) => [
+      rows: shown.map((each) => [
         day(each.day),
         count(each.attributed_orders),
         money(each.attributed_net_revenue, traffic.currency),
@@ -119,24 +137,19 @@ export function revenueByDay(traffic: Traffic): PlotSpec {
 
 interface QualityRow {
   label: string;
-  value: number;
+  measure: Measure;
+  ahead: number;
   low: number;
   high: number;
-  baseline: number | null;
   verdict: string;
 }
 
+/** Null when the difference from bestsellers is not known: then there is nothing to judge by. */
 function qualityRow(label: string, version: Version, slot: SlotKey): QualityRow | null {
   const measure = headline(version, slot);
-  if (measure === null) return null;
-  return {
-    label,
-    value: measure.value,
-    low: measure.low ?? measure.value,
-    high: measure.high ?? measure.value,
-    baseline: measure.baseline,
-    verdict: JUDGEMENTS[judge(measure)].text,
-  };
+  if (measure === null || measure.ahead === null || measure.ahead_low === null || measure.ahead_high === null) return null;
+  const { ahead, ahead_low: low, ahead_high: high } = measure;
+  return { label, measure, ahead, low, high, verdict: JUDGEMENTS[judge(version, slot)].text };
 }
 
 /** The live versions beside plain bestsellers, place by place. Null when none has been measured. */
@@ -157,14 +170,17 @@ export function qualityOverVersions(versions: Version[], slot: SlotKey): PlotSpe
   return rows.length === 0 ? null : quality(rows, "Version");
 }
 
+/**
+ * The difference from bestsellers, not the two scores side by side: both are measured on the same cases and move
+ * together, so the interval of the difference decides the verdict, and intervals of the scores may overlap regardless.
+ */
 function quality(rows: QualityRow[], first: string): PlotSpec {
-  const height = 84 + rows.length * 40;
-  const y = rows.map((row) => row.label);
+  const height = 76 + rows.length * 40;
   return {
     summary: rows
-      .map((row) => {
-        const beside = row.baseline === null ? "" : `, bestsellers ${percent(row.baseline, 1)}`;
-        return `${row.label}: ${percent(row.value, 1)} (95% interval ${interval(row.low, row.high)})${beside}.`;
+      .map(({ label, measure, ahead, low, high, verdict }) => {
+        const beside = measure.baseline === null ? "" : `, bestsellers ${score(measure.baseline)}`;
+        return `${label}: ranking score ${score(measure.value)}${beside}, difference ${score(ahead)} (95% interval ${scoreInterval(low, high)}). ${verdict}.`;
       })
       .join(" "),
     height,
@@ -172,52 +188,48 @@ function quality(rows: QualityRow[], first: string): PlotSpec {
       {
         type: "scatter",
         mode: "markers",
-        name: "Plain bestsellers",
-        x: rows.map((row) => row.baseline),
-        y,
-        marker: { color: colour.baseline, symbol: "line-ns", size: 16, line: { width: 3, color: colour.baseline } },
-        hovertemplate: "Bestsellers: %{x:.1%}<extra></extra>",
-      },
-      {
-        type: "scatter",
-        mode: "markers",
-        name: "This version, with its 95% interval",
-        x: rows.map((row) => row.value),
-        y,
+        x: rows.map((row) => row.ahead),
+        y: rows.map((row) => row.label),
         error_x: {
           type: "data",
           symmetric: false,
-          array: rows.map((row) => row.high - row.value),
-          arrayminus: rows.map((row) => row.value - row.low),
+          array: rows.map((row) => row.high - row.ahead),
+          arrayminus: rows.map((row) => row.ahead - row.low),
           color: colour.brand,
           thickness: 2,
         },
         marker: { color: colour.brand, size: 10 },
-        hovertemplate: "%{y}: %{x:.1%}<extra></extra>",
+        text: rows.map((row) => `${score(row.ahead)} (95% interval ${scoreInterval(row.low, row.high)})`),
+        hovertemplate: "%{y}: %{text}<extra></extra>",
       },
     ],
     layout: layout(height, {
       hovermode: "closest",
-      showlegend: true,
-      legend: { orientation: "h", x: 0, y: -0.3, font: { color: colour.text } },
-      margin: { l: 96, r: 16, t: 8, b: 56 },
-      xaxis: { ...quiet, tickformat: ".0%", rangemode: "tozero" },
+      showlegend: false,
+      margin: { l: 96, r: 16, t: 24, b: 44 },
+      xaxis: { ...quiet, title: axisTitle("Score ahead of bestsellers, 95% interval"), tickformat: ".2f", rangemode: "tozero", zeroline: false },
       yaxis: { ...quiet, autorange: "reversed", showgrid: false, tickfont: { color: colour.text } },
+      shapes: [{ type: "line", x0: 0, x1: 0, yref: "paper", y0: 0, y1: 1, line: { color: colour.baseline, width: 2 } }],
+      annotations: [
+        { x: 0, yref: "paper", y: 1, xanchor: "left", yanchor: "bottom", text: "Plain bestsellers", showarrow: false, font: { color: colour.textSecondary } },
+      ],
     }),
     table: {
       head: [
         { text: first, numeric: false },
-        { text: "Would have shown", numeric: true },
-        { text: "95% interval", numeric: true },
+        { text: "Ranking score", numeric: true },
         { text: "Bestsellers", numeric: true },
+        { text: "Ahead by", numeric: true },
+        { text: "95% interval", numeric: true },
         { text: "Verdict", numeric: false },
       ],
-      rows: rows.map((row) => [
-        row.label,
-        percent(row.value, 1),
-        interval(row.low, row.high),
-        row.baseline === null ? "–" : percent(row.baseline, 1),
-        row.verdict,
+      rows: rows.map(({ label, measure, ahead, low, high, verdict }) => [
+        label,
+        score(measure.value),
+        measure.baseline === null ? "–" : score(measure.baseline),
+        score(ahead),
+        scoreInterval(low, high),
+        verdict,
       ]),
     },
   };

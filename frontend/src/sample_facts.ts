@@ -4,7 +4,7 @@ import type { Measure, Overview, SlotKey, Traffic, Version } from "./api";
 
 export const measure = (slot: SlotKey, value: number, low: number, high: number, baseline: number): Measure => ({
   slot,
-  name: "recall@20",
+  name: "ndcg@10",
   value,
   low,
   high,

@@ -1,6 +1,7 @@
 /** What every page shows while it waits, and when an answer did not come. */
 
 import type { Problem } from "./api";
+import { capital } from "./words";
 
 export function Loading({ what }: { what: string }) {
   return (
@@ -15,18 +16,22 @@ export function Loading({ what }: { what: string }) {
 
 /** What happened, what to do next, and the button that does it. `stale`: older numbers are still on the page. */
 export function Trouble({ problem, retry, stale = false }: { problem: Problem; retry: () => void; stale?: boolean }) {
-  const { message, next_step, request_id } = problem.detail;
+  const { code, message, next_step, request_id } = problem.detail;
+  // Asking again cannot help: it is not the shop's any more, or it is not there.
+  const gone = code === "not_installed" || problem.status === 404;
   return (
-    <s-banner tone={stale ? "warning" : "critical"} heading={message}>
+    <s-banner tone={gone ? "info" : stale ? "warning" : "critical"} heading={capital(message)}>
       <s-stack gap="base">
         <s-paragraph>
-          {stale ? "The numbers below are from before. " : ""}
+          {stale && !gone ? "The numbers below are from before. " : ""}
           {next_step}
         </s-paragraph>
-        {request_id ? <s-paragraph color="subdued">Request {request_id}</s-paragraph> : null}
-        <s-stack direction="inline">
-          <s-button onClick={retry}>Try again</s-button>
-        </s-stack>
+        {request_id && !gone ? <s-paragraph color="subdued">Request {request_id}</s-paragraph> : null}
+        {gone ? null : (
+          <s-stack direction="inline">
+            <s-button onClick={retry}>Try again</s-button>
+          </s-stack>
+        )}
       </s-stack>
     </s-banner>
   );

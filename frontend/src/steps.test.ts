@@ -15,6 +15,13 @@ describe("setup guide", () => {
     const shown = traffic([{ requests: 1, clicks: 0, orders: 0, revenue: "0.00" }]);
     expect(setupSteps(overview(), shown).every((step) => step.done)).toBe(true);
   });
+
+  it("does not promise a training that has come and gone without orders", () => {
+    const nothing = { ...overview().training, problem: "there are no orders to learn from yet" };
+    const [, learn] = setupSteps(overview({ slots: NOTHING_LIVE, training: nothing }), null);
+    expect(learn).toMatchObject({ done: false, link: { href: "/versions" } });
+    expect(learn?.detail).toBe("There are no orders to learn from yet. Once orders have come in, train a version on the Versions page.");
+  });
 });
 
 describe("polling", () => {

@@ -11,6 +11,9 @@ export interface Answer<T> {
   ask: () => void;
 }
 
+/** A passing trouble must not end the watching of something under way, nor be made worse by it. */
+const AFTER_TROUBLE_MS = 5_000;
+
 /**
  * @param load must be stable between renders (wrap it in `useCallback`): a new function asks anew.
  * @param pollMs decides from the newest answer how soon to ask again; null: not by itself.
@@ -25,6 +28,7 @@ export function useAnswer<T>(
   const [turn, setTurn] = useState(0);
   const poll = useRef(pollMs);
   poll.current = pollMs;
+  const last = useRef<T | null>(null);
 
   useEffect(() => {
     const stop = new AbortController();
@@ -39,6 +43,7 @@ export function useAnswer<T>(
       try {
         const found = await load(stop.signal);
         if (stop.signal.aborted) return;
+        last.current = found;
         setData(found);
         setProblem(null);
         const wait = poll.current(found);
@@ -47,6 +52,14 @@ export function useAnswer<T>(
         if (stop.signal.aborted) return;
         if (!(error instanceof Problem)) throw error;
         setProblem(error);
+        // The shop is no longer ours to show: old numbers beside that message would contradict it.
+        if (error.detail.code === "not_installed") {
+          last.current = null;
+          setData(null);
+        }
+        const passing = error.status === 0 || error.status >= 500;
+        const wanted = last.current === null ? null : poll.current(last.current);
+        if (passing && wanted !== null) timer = setTimeout(ask, Math.max(wanted, AFTER_TROUBLE_MS));
       } finally {
         if (!stop.signal.aborted) setLoading(false);
       }

@@ -1,7 +1,7 @@
 /** What the numbers mean, in the merchant's words. Pure: facts in, sentences out. */
 
 import type { AuditEntry, HistoryImport, Measure, Overview, SlotKey, Traffic, Version } from "./api";
-import { count, interval, money, percent, plural, shareOf, span } from "./format";
+import { count, listed, money, plural, score, scoreInterval, shareOf, span, times } from "./format";
 
 export const SLOT_NAMES: Record<SlotKey, string> = {
   product_page: "Product page",
@@ -25,68 +25,160 @@ export const RESOURCE_NAMES: Record<string, string> = {
   inventory: "Stock levels",
 };
 
-export type Judgement = "better" | "alike" | "worse" | "unmeasured";
+export type Judgement = "better" | "unclear" | "mixed" | "worse" | "too_few";
 
-/** The measure we explain to people: of what was bought next, how much the version would have shown. */
-export function headline(version: Version, slot: SlotKey): Measure | null {
-  return measureOf(version, slot, "recall@20") ?? measureOf(version, slot, "ndcg@10");
-}
+/** Decides: shoppers look at the first few places of a row, and this measure counts those, the first place most. */
+const RANKING = "ndcg@10";
+/** May object, not decide: twenty places are more than a row shows. */
+const REACH = "recall@20";
+/** Below this an interval says more about luck than about the version. */
+export const LEAST_CASES = 50;
 
 export function measureOf(version: Version, slot: SlotKey, name: string): Measure | null {
   return version.measures.find((each) => each.slot === slot && each.name === name) ?? null;
 }
 
-/** Better or worse only when the whole interval of the difference, case by case, lies on one side of nothing. */
-export function judge(measure: Measure | null): Judgement {
-  if (measure === null || measure.ahead_low === null || measure.ahead_high === null) return "unmeasured";
-  if (measure.ahead_low > 0) return "better";
-  if (measure.ahead_high < 0) return "worse";
-  return "alike";
+/** The ranking score of a version in one place: what the verdict and the pictures are about. */
+export function headline(version: Version, slot: SlotKey): Measure | null {
+  return measureOf(version, slot, RANKING);
+}
+
+/**
+ * Is it any good? One rule, fixed before any number is seen, so that no flattering measure can be picked afterwards:
+ * a version is better (worse) than plain bestsellers when the whole 95% interval of the difference in ranking score,
+ * taken case by case, lies above (below) nothing; mixed when the share found among the first 20 says the opposite just
+ * as surely; unclear otherwise, which is not the same as alike. Nothing is claimed from fewer than `LEAST_CASES` cases.
+ */
+export function judge(version: Version, slot: SlotKey): Judgement {
+  const ranking = headline(version, slot);
+  const side = sideOf(ranking);
+  if (ranking === null || side === null || ranking.cases < LEAST_CASES) return "too_few";
+  if (side === 0) return "unclear";
+  if (sideOf(measureOf(version, slot, REACH)) === -side) return "mixed";
+  return side > 0 ? "better" : "worse";
+}
+
+/** 1 or -1: which side of nothing the whole interval of the difference lies on; 0: both; null: not measured. */
+function sideOf(measure: Measure | null): 1 | -1 | 0 | null {
+  if (measure === null || measure.ahead_low === null || measure.ahead_high === null) return null;
+  if (measure.ahead_low > 0) return 1;
+  return measure.ahead_high < 0 ? -1 : 0;
 }
 
 export const JUDGEMENTS: Record<Judgement, { text: string; tone: "success" | "info" | "warning" | "neutral" }> = {
   better: { text: "Better than bestsellers", tone: "success" },
-  alike: { text: "About as good as bestsellers", tone: "info" },
+  unclear: { text: "No clear difference", tone: "info" },
+  mixed: { text: "Mixed", tone: "warning" },
   worse: { text: "Worse than bestsellers", tone: "warning" },
-  unmeasured: { text: "Not measured yet", tone: "neutral" },
+  too_few: { text: "Too few orders to tell", tone: "neutral" },
 };
 
-export function qualitySentence(measure: Measure | null): string {
-  if (measure === null) return "There were too few later orders to test it on. It is measured again at the next training.";
-  const what =
-    measure.name === "recall@20"
-      ? `Of the products shoppers bought next, it would have shown ${percent(measure.value, 1)} among its first 20`
-      : `Its ranking score (NDCG at 10) is ${percent(measure.value, 1)}`;
-  const range =
-    measure.low === null || measure.high === null ? "" : ` (95% sure: ${interval(measure.low, measure.high)})`;
-  const beside = measure.baseline === null ? "" : `; plain bestsellers would have shown ${percent(measure.baseline, 1)}`;
-  return `${what}${range}${beside}.`;
+/** Whether the version is any good in a place, in one plain sentence. */
+export function verdictSentence(version: Version, slot: SlotKey): string {
+  const measure = headline(version, slot);
+  const verdict = judge(version, slot);
+  if (measure === null || verdict === "too_few") {
+    const had = measure === null || measure.cases === 0 ? "" : ` (${count(measure.cases)} so far)`;
+    return `Too few later orders to test it on${had}: ${LEAST_CASES} are needed. It is tested again at the next training.`;
+  }
+  switch (verdict) {
+    case "better":
+      return `It ranks what shoppers buy next ${ahead(measure)} plain bestsellers would.`;
+    case "worse":
+      return "It ranks what shoppers buy next worse than plain bestsellers would: better put another version live.";
+    case "mixed":
+      return "The first places and the first 20 tell opposite stories: neither it nor plain bestsellers is better.";
+    case "unclear":
+      return "The test cannot tell it from plain bestsellers: it may be a little better, or a little worse.";
+  }
 }
+
+function ahead({ value, baseline }: Measure): string {
+  if (baseline === null || baseline <= 0) return "better than";
+  const factor = value / baseline;
+  return factor >= 1.5 ? `${times(factor)} times as well as` : `${shareOf(factor - 1, 1)} better than`;
+}
+
+/** The numbers behind the verdict; empty when there are none to stand on. */
+export function numbersSentence(version: Version, slot: SlotKey): string {
+  const measure = headline(version, slot);
+  if (measure === null || judge(version, slot) === "too_few") return "";
+  const beside = measure.baseline === null ? "" : `, bestsellers ${score(measure.baseline)}`;
+  return `Ranking score ${score(measure.value)}${beside}${gap(measure)}. Tested on ${plural(measure.cases, "later order")}.`;
+}
+
+function gap({ ahead: by, ahead_low: low, ahead_high: high }: Measure): string {
+  if (by === null || low === null || high === null) return "";
+  if (low > 0) return `; ahead by ${score(by)} (95% interval ${scoreInterval(low, high)})`;
+  if (high < 0) return `; behind by ${score(-by)} (95% interval ${scoreInterval(-high, -low)})`;
+  return `; difference ${score(by)} (95% interval ${scoreInterval(low, high)})`;
+}
+
+export const HOW_JUDGED: { name: string; text: string }[] = [
+  {
+    name: "Ranking score",
+    text:
+      "1 when everything that was bought next stands first in the row, 0 when none of it is among the first ten; " +
+      "places near the front count more (known as NDCG at 10). Nobody can guess most purchases, so compare it with bestsellers, not with 1.",
+  },
+  {
+    name: "The test",
+    text:
+      "The newest orders are held back while it learns. Product page: from one product of such an order, guess the others. " +
+      "Cart: from all products but one, guess the one. Home page: knowing nothing about the visitor, guess the order.",
+  },
+  {
+    name: "Better or worse",
+    text:
+      `said only when the whole 95% interval of the difference lies on one side of zero, the share found among the first 20 ` +
+      `does not say the opposite, and there were at least ${LEAST_CASES} later orders.`,
+  },
+];
 
 /** Where a version is live, as a list in words. */
 export function places(slots: readonly string[]): string {
-  const names = slots.map((slot) => (SLOT_NAMES[slot as SlotKey] ?? slot).toLowerCase());
-  if (names.length <= 1) return names.join("");
-  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+  return listed(slots.map((slot) => (SLOT_NAMES[slot as SlotKey] ?? slot).toLowerCase()));
 }
 
 export function importSentence(history: HistoryImport): string {
   const running = history.resources.filter((each) => each.state === "running");
-  const left = longestWait(history);
-  const now = running.map((each) => (RESOURCE_NAMES[each.resource] ?? each.resource).toLowerCase()).join(" and ");
-  const wait = left === null ? "The time left is not known yet." : `About ${span(left)} to go.`;
-  return now ? `Reading ${now} from Shopify. ${wait}` : `Waiting for Shopify to prepare your history. ${wait}`;
+  const arriving = running.filter((each) => each.phase !== "exporting");
+  const names = (some: HistoryImport["resources"]) =>
+    listed(some.map((each) => (RESOURCE_NAMES[each.resource] ?? each.resource).toLowerCase()));
+  const now =
+    running.length === 0
+      ? "Waiting for Shopify to prepare your history."
+      : arriving.length === 0
+        ? `Shopify is preparing your ${names(running)}.`
+        : `Reading ${names(arriving)} from Shopify.`;
+  return `${now} ${waitSentence(history)}`;
 }
 
-/** The imports follow one another, so their waits add up; unknown as soon as one of them is unknown. */
-function longestWait(history: HistoryImport): number | null {
-  let sum = 0;
+/**
+ * What is waited for at least. Shopify prepares the files side by side and they are read one after another, so the
+ * waits of the former do not add up, and reading is still to come: more than "at least" would be a guess.
+ */
+function waitSentence(history: HistoryImport): string {
+  let [reading, preparing] = [0, 0];
   for (const each of history.resources) {
     if (each.state === "done") continue;
-    if (each.eta_s === null) return null;
-    sum += each.eta_s;
+    if (each.eta_s === null) return "The time left is not known yet.";
+    if (each.phase === "exporting") preparing = Math.max(preparing, each.eta_s);
+    else reading += each.eta_s;
   }
-  return sum;
+  const left = Math.max(reading, preparing);
+  if (left < 1) return preparing > 0 ? "Then it is read, which takes a moment." : "Nearly done.";
+  return preparing > 0 ? `At least ${span(left)} to go.` : `About ${span(left)} to go.`;
+}
+
+/** What the merchant should know of an import that is done: what Shopify held back, what could not be understood. */
+export function importRemarks(history: HistoryImport): string[] {
+  if (history.state !== "done") return [];
+  return history.resources.flatMap((each) => {
+    const name = RESOURCE_NAMES[each.resource] ?? each.resource;
+    const left = each.skipped > 0 ? [`${name}: ${plural(each.skipped, "row")} could not be understood and were left out, never guessed.`] : [];
+    return each.note ? [`${name}: ${each.note}`, ...left] : left;
+  });
 }
 
 /** The one sentence at the top: is data in, what is live, what came of it. */
@@ -118,7 +210,7 @@ export function glance(overview: Overview, traffic: Traffic | null): string {
   return `${where} In the last ${traffic.days.length} days, ${plural(attributed_orders, "order")} followed, with ${worth} of recommended products after refunds.`;
 }
 
-function capital(text: string): string {
+export function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
@@ -135,7 +227,7 @@ function liveSentence(overview: Overview): string {
 
 export function tiersSentence(traffic: Traffic): string {
   const { requests, tiers } = traffic.totals;
-  if (requests === 0) return "No shopper has seen recommendations in this time.";
+  if (requests === 0) return `No shopper has seen recommendations in the last ${traffic.days.length} days.`;
   const shares = TIERS.filter((tier) => tiers[tier.key] > 0)
     .map((tier) => `${shareOf(tiers[tier.key], requests)} ${tier.name.toLowerCase()}`)
     .join(", ");
@@ -144,7 +236,7 @@ export function tiersSentence(traffic: Traffic): string {
 
 export function followedSentence(traffic: Traffic): string {
   const { attributed_orders, attributed_net_revenue } = traffic.totals;
-  if (attributed_orders === 0) return "No order has followed a recommendation in this time.";
+  if (attributed_orders === 0) return `No order has followed a recommendation in the last ${traffic.days.length} days.`;
   const worth = money(attributed_net_revenue, traffic.currency);
   const off = Number(traffic.totals.taken_back) > 0 ? money(traffic.totals.taken_back, traffic.currency) : "";
   const net = off ? `, after ${off} of refunds and cancellations` : "";

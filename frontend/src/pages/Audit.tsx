@@ -49,6 +49,9 @@ export function Audit() {
               ))}
             </s-table-body>
           </s-table>
+          <s-box padding="base">
+            <s-text color="subdued">Times are those of your shop ({overview.data.shop.timezone}).</s-text>
+          </s-box>
           <Pager next={page.data?.next_before ?? null} first={before === null} go={setBefore} what="changes" />
         </s-section>
       )}

@@ -9,7 +9,7 @@ import { Results } from "../sections/Results";
 import { SetupGuide, setupSteps } from "../sections/SetupGuide";
 import { Loading, Trouble } from "../states";
 import { useAnswer } from "../use_answer";
-import { glance } from "../words";
+import { capital, glance, importRemarks } from "../words";
 
 const DAYS = 28;
 const WHILE_WORKING_MS = 2_000;
@@ -46,7 +46,7 @@ export function Overview() {
         <>
           <AtAGlance facts={facts} traffic={traffic.data} />
           {isBusy(facts) ? <ImportProgress history={facts.history_import} you={facts.you} again={again} /> : null}
-          {facts.training.state === "failed" ? <TrainingFailed facts={facts} /> : null}
+          {facts.training.state === "failed" || (facts.training.problem !== "" && anyLive(facts)) ? <TrainingFailed facts={facts} /> : null}
           {traffic.data !== null || traffic.problem !== null ? <SetupGuide overview={facts} traffic={traffic.data} /> : null}
           <LiveNow overview={facts} again={again} />
           {traffic.problem === null ? null : <Trouble problem={traffic.problem} retry={traffic.ask} stale={traffic.data !== null} />}
@@ -63,23 +63,29 @@ export function Overview() {
   );
 }
 
+function anyLive(facts: Facts): boolean {
+  return facts.slots.some((slot) => slot.version !== null);
+}
+
 function isBusy(facts: Facts): boolean {
   return facts.history_import.state === "running" || facts.history_import.state === "failed";
 }
 
 function AtAGlance({ facts, traffic }: { facts: Facts; traffic: Traffic | null }) {
   const figures: [string, string][] = [
-    ["Orders known", count(facts.data.orders)],
-    ["Products known", count(facts.data.products)],
+    ["Orders read", count(facts.data.orders)],
+    ["Products read", count(facts.data.products)],
   ];
   if (traffic !== null && traffic.totals.requests > 0) {
+    const days = `${traffic.days.length} days`;
     figures.push(
-      [`Shown, last ${traffic.days.length} days`, count(traffic.totals.shown)],
-      ["Clicks", count(traffic.totals.clicks)],
-      ["Orders that followed", count(traffic.totals.attributed_orders)],
-      ["Net revenue that followed", money(traffic.totals.attributed_net_revenue, traffic.currency)],
+      [`Times shown, ${days}`, count(traffic.totals.shown)],
+      [`Clicks, ${days}`, count(traffic.totals.clicks)],
+      [`Orders that followed, ${days}`, count(traffic.totals.attributed_orders)],
+      [`Net revenue that followed, ${days}`, money(traffic.totals.attributed_net_revenue, traffic.currency)],
     );
   }
+  const remarks = importRemarks(facts.history_import);
   return (
     <s-section heading={facts.shop.name || facts.shop.domain}>
       <div role="status">
@@ -93,15 +99,24 @@ function AtAGlance({ facts, traffic }: { facts: Facts; traffic: Traffic | null }
           </div>
         ))}
       </dl>
+      {remarks.length === 0 ? null : (
+        <s-stack gap="small-300">
+          {remarks.map((each) => (
+            <s-text key={each} color="subdued">
+              {each}
+            </s-text>
+          ))}
+        </s-stack>
+      )}
     </s-section>
   );
 }
 
 function TrainingFailed({ facts }: { facts: Facts }) {
   return (
-    <s-banner tone="warning" heading="The last training did not finish">
+    <s-banner tone="warning" heading="The last training made no new version">
       <s-paragraph>
-        {facts.training.problem || "It stopped before a new version was made."} What is live was not touched. Train again from
+        {facts.training.problem ? `${capital(facts.training.problem)}.` : "It stopped before a new version was made."} What is live was not touched. Train again from
         the Versions page.
       </s-paragraph>
     </s-banner>

@@ -19,7 +19,7 @@ export function Team() {
   const [fault, setFault] = useState<{ user: number; text: string } | null>(null);
   const [turn, setTurn] = useState(0);
   const staff = changed ?? answer.data;
-  const refused = answer.problem?.status === 403;
+  const refused = answer.problem?.detail.code === "not_allowed";
   const again = () => {
     overview.ask();
     answer.ask();
@@ -75,7 +75,7 @@ export function Team() {
               const you = member.user_id === overview.data?.you.user_id;
               const name = you ? `You (${member.user_id})` : `Staff member ${member.user_id}`;
               return (
-                <s-grid key={`${member.user_id}-${turn}`} gridTemplateColumns="repeat(auto-fit, minmax(180px, 1fr))" gap="base" alignItems="center">
+                <s-grid key={`${member.user_id}-${turn}`} gridTemplateColumns="minmax(0, 1fr) minmax(140px, 200px)" gap="base" alignItems="center">
                   <s-stack gap="small-400">
                     <s-text type="strong">{name}</s-text>
                     <s-text color="subdued">First seen {dayOf(member.first_seen_at, overview.data?.shop.timezone ?? "UTC")}</s-text>

@@ -1,18 +1,22 @@
 /** One version in full: what it learnt from, how good it is, where it was live, and what it takes to make it again. */
 
+import type { ComponentChild } from "preact";
 import { useCallback } from "preact/hooks";
 import { deploy, getOverview, getVersion, type SlotKey, type VersionDetail } from "../api";
 import { ChangeLive } from "../ChangeLive";
-import { count, dayOf, interval, moment, percent, person, span } from "../format";
+import { count, dayOf, interval, moment, percent, person, plural, score, scoreInterval, span } from "../format";
 import { Loading, Trouble } from "../states";
 import { useAnswer } from "../use_answer";
-import { headline, JUDGEMENTS, judge, places, qualitySentence, SLOT_NAMES } from "../words";
+import { HowJudged, Quality, Verdict } from "../Quality";
+import { places, SLOT_NAMES } from "../words";
 
 const STOREFRONT: SlotKey[] = ["product_page", "cart", "home"];
-const MEASURES: Record<string, string> = {
-  "recall@20": "Share of next purchases among the first 20",
-  "ndcg@10": "Ranking quality of the first 10 (NDCG)",
-  "coverage@10": "Share of the catalogue it ever shows in the first 10",
+const SHARE = { one: (value: number) => percent(value, 1), between: interval };
+/** Name and way of writing of each measure; one we have no words for is shown as a score. */
+const MEASURES: Record<string, { name: string } & typeof SHARE> = {
+  "ndcg@10": { name: "Ranking score (NDCG at 10)", one: score, between: scoreInterval },
+  "recall@20": { name: "Bought next, found among the first 20", ...SHARE },
+  "coverage@10": { name: "Products ever shown in the first 10", ...SHARE },
 };
 
 export function Version({ id }: { id: string }) {
@@ -43,18 +47,16 @@ export function Version({ id }: { id: string }) {
                 {found.version.live_in.length > 0 ? `Live on ${places(found.version.live_in)}.` : "Not live anywhere."}
               </s-paragraph>
               {STOREFRONT.map((slot) => {
-                const measure = headline(found.version, slot);
-                const verdict = JUDGEMENTS[judge(measure)];
                 const live = found.version.live_in.includes(slot);
                 const current = facts.slots.find((each) => each.slot === slot)?.version ?? null;
                 return (
                   <s-stack key={slot} gap="small-200">
                     <s-stack direction="inline" gap="small-200" alignItems="center">
                       <s-text type="strong">{SLOT_NAMES[slot]}</s-text>
-                      <s-badge tone={verdict.tone}>{verdict.text}</s-badge>
+                      <Verdict version={found.version} slot={slot} />
                       {live ? <s-badge tone="success">Live</s-badge> : null}
                     </s-stack>
-                    <s-text>{qualitySentence(measure)}</s-text>
+                    <Quality version={found.version} slot={slot} />
                     {live ? null : (
                       <ChangeLive
                         kind="deploy"
@@ -70,6 +72,7 @@ export function Version({ id }: { id: string }) {
                   </s-stack>
                 );
               })}
+              <HowJudged />
             </s-stack>
           </s-section>
           <Measures detail={found} />
@@ -100,20 +103,23 @@ function Measures({ detail }: { detail: VersionDetail }) {
             Bestsellers
           </s-table-header>
           <s-table-header listSlot="labeled" format="numeric">
-            Tested on
+            Later orders
           </s-table-header>
         </s-table-header-row>
         <s-table-body>
-          {measures.map((each) => (
-            <s-table-row key={`${each.slot} ${each.name}`}>
-              <s-table-cell>{MEASURES[each.name] ?? each.name}</s-table-cell>
-              <s-table-cell>{SLOT_NAMES[each.slot]}</s-table-cell>
-              <s-table-cell>{percent(each.value, 1)}</s-table-cell>
-              <s-table-cell>{each.low === null || each.high === null ? "–" : interval(each.low, each.high)}</s-table-cell>
-              <s-table-cell>{each.baseline === null ? "–" : percent(each.baseline, 1)}</s-table-cell>
-              <s-table-cell>{count(each.cases)}</s-table-cell>
-            </s-table-row>
-          ))}
+          {measures.map((each) => {
+            const { name, one, between } = MEASURES[each.name] ?? { name: each.name, one: score, between: scoreInterval };
+            return (
+              <s-table-row key={`${each.slot} ${each.name}`}>
+                <s-table-cell>{name}</s-table-cell>
+                <s-table-cell>{SLOT_NAMES[each.slot]}</s-table-cell>
+                <s-table-cell>{one(each.value)}</s-table-cell>
+                <s-table-cell>{each.low === null || each.high === null ? "–" : between(each.low, each.high)}</s-table-cell>
+                <s-table-cell>{each.baseline === null ? "–" : one(each.baseline)}</s-table-cell>
+                <s-table-cell>{count(each.cases)}</s-table-cell>
+              </s-table-row>
+            );
+          })}
         </s-table-body>
       </s-table>
     </s-section>
@@ -149,12 +155,35 @@ function History({ detail, you, zone }: { detail: VersionDetail; you: number; zo
   );
 }
 
+const METHODS: Record<string, string> = {
+  co_purchase: "What is bought together, then what is trending (co_purchase)",
+};
+
+/** Names as the trainer has them: they are for whoever wants to train the same again. */
+function Settings({ parameters }: { parameters: VersionDetail["parameters"] }) {
+  const flat = Object.entries(parameters).flatMap(([key, value]): [string, unknown][] =>
+    value !== null && typeof value === "object" && !Array.isArray(value)
+      ? Object.entries(value).map(([inner, each]) => [`${key}: ${inner}`, each])
+      : [[key, value]],
+  );
+  if (flat.length === 0) return <>–</>;
+  return (
+    <ul class="plain">
+      {flat.map(([key, value]) => (
+        <li key={key}>
+          {key.replaceAll("_", " ")}: {typeof value === "string" ? value : JSON.stringify(value)}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 function Origin({ detail, zone }: { detail: VersionDetail; zone: string }) {
   const { version } = detail;
-  const rows: [string, string][] = [
+  const rows: [string, ComponentChild][] = [
     ["Trained", moment(version.created_at, zone)],
-    ["Took", version.duration_s === null ? "–" : span(version.duration_s)],
-    ["Learnt from", version.orders === null ? "–" : `${count(version.orders)} orders`],
+    ["Training took", version.duration_s === null ? "–" : span(version.duration_s)],
+    ["Learnt from", version.orders === null ? "–" : `${plural(version.orders, "order")}; test and cancelled orders are left out`],
     [
       "Orders between",
       version.data_from === null || version.data_until === null
@@ -162,10 +191,10 @@ function Origin({ detail, zone }: { detail: VersionDetail; zone: string }) {
         : `${dayOf(version.data_from, zone)} and ${dayOf(version.data_until, zone)}`,
     ],
     ["Grew from", detail.parent_number === null ? "–" : `version ${detail.parent_number}`],
-    ["Method", detail.kind],
-    ["Settings", Object.entries(detail.parameters).map(([key, value]) => `${key} = ${JSON.stringify(value)}`).join(", ") || "–"],
-    ["Seed", detail.seed === null ? "–" : String(detail.seed)],
-    ["Code", detail.code_revision || "–"],
+    ["Method", METHODS[detail.kind] ?? detail.kind],
+    ["Settings", <Settings parameters={detail.parameters} />],
+    ["Random seed", detail.seed === null ? "–" : String(detail.seed)],
+    ["Code revision", detail.code_revision || "–"],
     ["Data snapshot (SHA-256)", detail.snapshot || "–"],
     ["Model file (SHA-256)", detail.digest],
   ];
@@ -175,7 +204,7 @@ function Origin({ detail, zone }: { detail: VersionDetail; zone: string }) {
         {rows.map(([name, value]) => (
           <div key={name}>
             <dt>{name}</dt>
-            <dd class={/SHA|Code|Settings/.test(name) ? "mono" : ""}>{value}</dd>
+            <dd class={/SHA|Code/.test(name) ? "mono" : ""}>{value}</dd>
           </div>
         ))}
       </dl>

@@ -8,7 +8,8 @@ import { Plot } from "../Plot";
 import { qualityOverVersions } from "../plots";
 import { Loading, Trouble } from "../states";
 import { useAnswer } from "../use_answer";
-import { headline, JUDGEMENTS, judge, places, SLOT_NAMES } from "../words";
+import { HowJudged, Verdict } from "../Quality";
+import { places, SLOT_NAMES } from "../words";
 
 const STOREFRONT: SlotKey[] = ["product_page", "cart", "home"];
 
@@ -69,7 +70,14 @@ export function Versions() {
                   {spec === null ? (
                     <s-paragraph color="subdued">None of these versions had enough later orders to be tested here.</s-paragraph>
                   ) : (
-                    <Plot spec={spec} />
+                    <div>
+                      <s-paragraph color="subdued">
+                        Each version was tested on the newest orders of its own time: its lead over
+                        bestsellers says how good it is, its place among other versions does not.
+                      </s-paragraph>
+                      <Plot spec={spec} />
+                      <HowJudged />
+                    </div>
                   )}
                 </s-stack>
               </s-section>
@@ -99,7 +107,6 @@ function Listing({ versions, slot, zone }: { versions: Version[]; slot: SlotKey;
       </s-table-header-row>
       <s-table-body>
         {versions.map((version) => {
-          const verdict = JUDGEMENTS[judge(headline(version, slot))];
           return (
             <s-table-row key={version.id}>
               <s-table-cell>
@@ -109,7 +116,7 @@ function Listing({ versions, slot, zone }: { versions: Version[]; slot: SlotKey;
                 {version.live_in.length > 0 ? <s-badge tone="success">{places(version.live_in)}</s-badge> : "–"}
               </s-table-cell>
               <s-table-cell>
-                <s-badge tone={verdict.tone}>{verdict.text}</s-badge>
+                <Verdict version={version} slot={slot} />
               </s-table-cell>
               <s-table-cell>{version.orders === null ? "–" : count(version.orders)}</s-table-cell>
               <s-table-cell>{dayOf(version.created_at, zone)}</s-table-cell>

@@ -27,7 +27,7 @@ export function ImportProgress({ history, you, again }: { history: HistoryImport
 }
 
 const PHASES: Record<NonNullable<Resource["phase"]>, string> = {
-  exporting: "Shopify prepares them: ",
+  exporting: "Shopify is preparing them: ",
   reading: "Reading: ",
   writing: "Putting in place: ",
 };

@@ -6,7 +6,8 @@ import { moment, person } from "../format";
 import { Plot } from "../Plot";
 import { liveQuality } from "../plots";
 import { ChangeLive } from "../ChangeLive";
-import { headline, JUDGEMENTS, judge, qualitySentence, SLOT_NAMES } from "../words";
+import { HowJudged, Quality, Verdict } from "../Quality";
+import { SLOT_NAMES } from "../words";
 
 export function LiveNow({ overview, again }: { overview: Overview; again: () => void }) {
   const slots = overview.slots.filter((slot) => slot.slot !== "forecast");
@@ -15,6 +16,7 @@ export function LiveNow({ overview, again }: { overview: Overview; again: () => 
   return (
     <s-section heading="Live now">
       <s-stack gap="large">
+        {overview.training.state === "running" ? <Learning step={overview.training.step} /> : null}
         <s-grid gridTemplateColumns="repeat(auto-fit, minmax(240px, 1fr))" gap="base">
           {slots.map((slot) => (
             <s-box key={slot.slot} padding="base" border="base" borderRadius="base">
@@ -24,16 +26,22 @@ export function LiveNow({ overview, again }: { overview: Overview; again: () => 
         </s-grid>
         {spec === null ? null : (
           <div>
-            <s-heading>Measured on later orders it had not seen</s-heading>
-            <s-paragraph color="subdued">
-              Share of the products shoppers bought next that each version would have shown among its first 20. A version is
-              called better only when it is ahead of bestsellers beyond chance, purchase by purchase.
-            </s-paragraph>
+            <s-heading>Is it any good? Tested on later orders it had not seen</s-heading>
             <Plot spec={spec} />
+            <HowJudged />
           </div>
         )}
       </s-stack>
     </s-section>
+  );
+}
+
+function Learning({ step }: { step: string }) {
+  return (
+    <s-stack direction="inline" gap="base" alignItems="center">
+      <s-spinner accessibilityLabel="Training" />
+      <s-text>A new version is learning{step ? `: ${step}` : ""}. Until it is ready, the versions below stay live.</s-text>
+    </s-stack>
   );
 }
 
@@ -49,8 +57,6 @@ function Place({ slot, overview, again }: { slot: Slot; overview: Overview; agai
       </s-stack>
     );
   }
-  const measure = headline(version, slot.slot);
-  const verdict = JUDGEMENTS[judge(measure)];
   const since =
     slot.since === null ? "" : `Since ${moment(slot.since, zone)}, by ${person(slot.changed_by, overview.you.user_id)}`;
   return (
@@ -58,9 +64,9 @@ function Place({ slot, overview, again }: { slot: Slot; overview: Overview; agai
       <s-stack direction="inline" gap="small-200" alignItems="center">
         <s-text type="strong">{name}</s-text>
         <s-link href={`/versions/${encodeURIComponent(version.id)}`}>Version {version.number}</s-link>
-        <s-badge tone={verdict.tone}>{verdict.text}</s-badge>
+        <Verdict version={version} slot={slot.slot} />
       </s-stack>
-      <s-text>{qualitySentence(measure)}</s-text>
+      <Quality version={version} slot={slot.slot} />
       <s-text color="subdued">
         {since}
         {slot.reason ? `: “${slot.reason}”` : ""}

@@ -2,7 +2,7 @@
 
 import type { Overview, Traffic } from "../api";
 import { count } from "../format";
-import { importSentence } from "../words";
+import { capital, importSentence } from "../words";
 
 export interface Step {
   title: string;
@@ -21,6 +21,7 @@ export function setupSteps(overview: Overview, traffic: Traffic | null): Step[] 
   const live = overview.slots.some((slot) => slot.version !== null);
   const shown = (traffic?.totals.requests ?? 0) > 0;
   const learning = overview.training.state === "running";
+  const nothingLearnt = overview.training.state === "done" && overview.training.problem !== "";
   return [
     {
       title: "Bring in your history",
@@ -35,8 +36,11 @@ export function setupSteps(overview: Overview, traffic: Traffic | null): Step[] 
         ? "The first version is live."
         : learning
           ? `Learning now${overview.training.step ? `: ${overview.training.step}` : ""}.`
-          : "Starts by itself when the history is in. Nothing for you to do.",
+          : nothingLearnt
+            ? `${capital(overview.training.problem)}. Once orders have come in, train a version on the Versions page.`
+            : "Starts by itself when the history is in. Nothing for you to do.",
       done: live,
+      ...(nothingLearnt && !live ? { link: { text: "Go to Versions", href: "/versions" } } : {}),
     },
     {
       title: "Add the block to your theme",
@@ -74,7 +78,7 @@ export function SetupGuide({ overview, traffic }: { overview: Overview; traffic:
                 <s-text color="subdued">{step.detail}</s-text>
                 {step.link && !step.done ? (
                   <s-stack direction="inline">
-                    <s-button href={step.link.href} target="_top" variant={position === next ? "primary" : "secondary"}>
+                    <s-button href={step.link.href} {...(step.link.href.startsWith("/") ? {} : { target: "_top" as const })} variant={position === next ? "primary" : "secondary"}>
                       {step.link.text}
                     </s-button>
                   </s-stack>
