@@ -71,9 +71,10 @@ def test_the_shell_keeps_the_place_and_names_product_and_cart(extension: ThemeEx
     assert 'data-product-id="5"' in html
     assert 'data-cart="1,2"' in html
     assert 'data-currency="EUR"' in html
-    assert html.count("shelfwise__tile--placeholder") == 4
+    assert html.count("shelfwise__tile--placeholder") == 8
     assert "<noscript>" in html
     assert "translation missing" not in html
+    assert render(extension, {"product_count": 3}).count("shelfwise__tile--placeholder") == 3
     bare = render(extension, {"show_price": False, "show_add_to_cart": False})
     assert "shelfwise__price" not in bare
     assert "data-add>" not in bare
@@ -274,6 +275,26 @@ def test_nothing_shows_without_scripts(browser: Browser, serving: RunningDevstor
 
 
 @pytest.mark.browser
+def test_nothing_shows_and_nothing_moves_when_the_script_never_comes(
+    page: Page, context: BrowserContext
+) -> None:
+    context.route("**/recommendations.js*", lambda route: route.abort())
+    page.goto("/products/candle-1")
+    expect(page.locator("shelfwise-recommendations")).not_to_be_visible()
+    page.wait_for_timeout(150)
+    assert page.evaluate("window.shift") == 0
+
+
+@pytest.mark.browser
+def test_shopifys_own_products_when_the_app_is_down(page: Page, context: BrowserContext) -> None:
+    context.route("**/apps/shelfwise/**", lambda route: route.fulfill(status=503, body="{}"))
+    open_product(page)
+    expect(page.locator("shelfwise-recommendations [data-link]").first).to_be_visible()
+    page.wait_for_timeout(150)
+    assert page.evaluate("window.shift") == 0
+
+
+@pytest.mark.browser
 def test_a_click_is_told_and_follows_to_the_product_form(
     page: Page, shop: EmbeddedApp, serving: RunningDevstore
 ) -> None:
@@ -306,9 +327,10 @@ def test_adding_from_a_tile_marks_line_and_cart_and_says_so(page: Page, shop: Em
     add = page.locator("shelfwise-recommendations [data-add]").first
     expect(add).to_be_enabled()
     add.click()
-    expect(page.locator("shelfwise-recommendations [data-status]")).to_have_text(
-        f"Added {shop.products[0]['title']} to your cart."
-    )
+    status = page.locator("shelfwise-recommendations [data-status]")
+    expect(status).to_contain_text(f"Added {shop.products[0]['title']} to your cart.")
+    expect(status).to_be_in_viewport()
+    expect(status.get_by_role("link", name="View cart")).to_have_attribute("href", "/cart")
     cart = page.evaluate("fetch('/cart.js').then((r) => r.json())")
     assert cart["items"][0]["properties"] == {"_ml_rec": EXPOSURE}
     assert cart["attributes"]["_ml_visitor"] == page.evaluate(
@@ -321,9 +343,14 @@ def test_adding_from_a_tile_marks_line_and_cart_and_says_so(page: Page, shop: Em
 def test_a_refused_add_is_said_aloud(page: Page, shop: EmbeddedApp) -> None:
     shop.products[0]["variant_id"] = "1"
     open_product(page)
-    page.locator("shelfwise-recommendations [data-add]").first.click()
-    expect(page.locator("shelfwise-recommendations [data-status]")).to_contain_text("could not be added")
-    expect(page.locator("shelfwise-recommendations [data-add]").first).to_be_enabled()
+    add = page.locator("shelfwise-recommendations [data-add]").first
+    add.press("Enter")
+    status = page.locator("shelfwise-recommendations [data-status]")
+    expect(status).to_contain_text("could not be added")
+    expect(status).to_be_in_viewport()
+    expect(status.get_by_role("link")).to_have_count(0)
+    expect(add).to_be_enabled()
+    expect(add).to_be_focused()
 
 
 @pytest.mark.browser

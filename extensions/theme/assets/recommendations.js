@@ -149,6 +149,7 @@
     show(answer) {
       const tiles = answer.products.map((product) => this.tile(product, answer.exposure || '')).filter(Boolean);
       if (!tiles.length) return this.giveUp();
+      this.row.style.minHeight = `${this.row.offsetHeight}px`; // fewer products than places: the page below stays where it is
       this.row.replaceChildren(...tiles);
       this.dataset.state = 'shown';
       if (answer.served_by) this.dataset.servedBy = answer.served_by;
@@ -244,20 +245,31 @@
       const say = (words) => {
         this.status.textContent = words.replace('[title]', product.title);
       };
-      button.disabled = true;
+      // Not `disabled`: that would take the keyboard's focus away from the button.
+      if (button.getAttribute('aria-disabled') === 'true') return;
+      button.setAttribute('aria-disabled', 'true');
       try {
         const properties = exposure ? { _ml_rec: exposure } : {};
         await askJson(`${this.root}/cart/add.js`, 10000, { items: [{ id: Number(product.variant_id), quantity: 1, properties }] });
         await this.markCart();
         say(this.dataset.added);
+        this.linkToCart();
         const event = new CustomEvent('shelfwise:cart-updated', { bubbles: true, cancelable: true, detail: { product_id: product.product_id } });
         // A theme that draws the cart itself prevents the default; otherwise the cart page shows itself again.
         if (this.dispatchEvent(event) && this.slotName === 'cart') location.reload();
       } catch {
         say(this.dataset.failed);
       } finally {
-        button.disabled = false;
+        button.removeAttribute('aria-disabled');
       }
+    }
+    linkToCart() {
+      const address = ownAddress(this.dataset.cartUrl);
+      if (!address || this.slotName === 'cart') return;
+      const link = document.createElement('a');
+      link.href = address;
+      link.textContent = this.dataset.viewCart;
+      this.status.append(link);
     }
   }
 
