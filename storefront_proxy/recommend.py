@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import logging
+import time
 from dataclasses import dataclass
 
-from mlops.deployments import router
 from mlops.deployments.pointers import Pointer
-from mlops.features import online
 from mlops.features.events import ServedBy, SlotName
-from mlops.features.online import Card
-from mlops.features.sealed import FileUnusable
-from mlops.predictors.artefact import BadArtefact
+from mlops.features.online import OnlineShop
 from mlops.predictors.item_to_item import CoPurchase
-from mlops.registry import loader
+from storefront_proxy import tiles, versions
 from storefront_proxy.asked import Ask
 from storefront_proxy.eligibility import Shelf
-
-log = logging.getLogger("shelfwise.storefront")
+from storefront_proxy.problems import Problem
 
 CANDIDATES = 200
 _REASONS = {
@@ -30,37 +25,37 @@ _REASONS = {
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Args:
-    products: cards with the tier's reason, in rank order; at most as many as were asked for.
+    products: number, tile and reason, in rank order; at most as many as were asked for.
     version: the version that spoke; None when no version did.
     """
 
     served_by: ServedBy
     version: Pointer | None
-    products: tuple[tuple[Card, str], ...]
+    products: tuple[tuple[int, bytes, str], ...]
 
 
-def recommend(shop_id: int, ask: Ask) -> Answer:
+def recommend(shop: OnlineShop, ask: Ask) -> Answer:
     """Eligible products for a slot.
 
     Raises:
         Problem: 404 for a product page of a product that the shop does not have.
         RedisError: the fast copy does not answer.
     """
-    page = ask.product_id if ask.slot == SlotName.PRODUCT_PAGE else None
-    barred = {*ask.cart, *([ask.product_id] if ask.product_id is not None else [])}
-    shelf = Shelf(shop_id, ask.limit, barred, page)
-    pointer = router.pointer(shop_id, ask.slot)
-    predictor = _predictor(shop_id, pointer)
-    if predictor is not None:
-        shelf.fill(_together(predictor, ask), "bought_together")
+    held = tiles.of(shop, now=time.monotonic())
+    if ask.slot == SlotName.PRODUCT_PAGE and ask.product_id is not None and not held.exists(ask.product_id):
+        raise Problem(404, "unknown_product", "this shop has no such product", field="product_id")
+    barred = ask.cart if ask.product_id is None else (*ask.cart, ask.product_id)
+    shelf = Shelf(held, ask.limit, barred)
+    serving = versions.serving(shop.id, ask.slot)
+    if serving is not None:
+        shelf.fill(_together(serving.predictor, ask), "bought_together")
         if not shelf.full:
-            shelf.fill(predictor.trending(CANDIDATES).product_ids.tolist(), "trending")
+            shelf.fill(serving.predictor.trending(CANDIDATES).product_ids.tolist(), "trending")
     if not shelf.full:
-        shelf.fill(online.newest(shop_id, CANDIDATES), "newest")
-    shelf.check_page()
-    served_by = _REASONS[shelf.cards[0][1]] if shelf.cards else ServedBy.NONE
-    spoke = served_by in (ServedBy.ITEM_TO_ITEM, ServedBy.TRENDING)
-    return Answer(served_by, pointer if spoke else None, tuple(shelf.cards))
+        shelf.fill(held.newest(), "newest")
+    served_by = _REASONS[shelf.shown[0][2]] if shelf.shown else ServedBy.NONE
+    spoke = serving is not None and served_by in (ServedBy.ITEM_TO_ITEM, ServedBy.TRENDING)
+    return Answer(served_by, serving.pointer if serving is not None and spoke else None, tuple(shelf.shown))
 
 
 def _together(predictor: CoPurchase, ask: Ask) -> list[int]:
@@ -72,16 +67,3 @@ def _together(predictor: CoPurchase, ask: Ask) -> list[int]:
         completes: list[int] = predictor.for_cart(ask.cart, CANDIDATES).product_ids.tolist()
         return completes
     return []
-
-
-def _predictor(shop_id: int, pointer: Pointer | None) -> CoPurchase | None:
-    """The slot's predictor; None when nothing is deployed or it cannot be used, which is logged and served around."""
-    if pointer is None:
-        return None
-    try:
-        return loader.load(shop_id, pointer.digest).predictor
-    except (FileUnusable, BadArtefact):
-        log.exception(
-            "storefront.version_unusable", extra={"shop_id": shop_id, "version_id": pointer.version_id}
-        )
-        return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -31,6 +31,8 @@ BATCH_PRODUCTS = 1_000
 # The newest tier needs a few dozen; the rest covers those that sell out.
 NEWEST_KEPT = 500
 DEBT_AGE_S = 5.0
+# Readers look twice a second; one that was away for longer than this many changes starts afresh.
+CHANGES_KEPT = 256
 _NO_MINOR_UNIT = frozenset(
     {"JPY", "KRW", "VND", "CLP", "ISK", "PYG", "UGX", "RWF", "XAF", "XOF", "XPF", "KMF"}
 )
@@ -64,6 +66,19 @@ class Card:
     price: str
     compare_at_price: str | None
     eligible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened to a shop's cards since a reader last looked.
+
+    Args:
+        mark: where to go on from; None when nothing was ever logged, or Redis lost it.
+        products: those whose card may differ; None when that may be any.
+    """
+
+    mark: bytes | None
+    products: frozenset[int] | None
 
 
 def publish_shop(shop: Shop) -> None:
@@ -116,6 +131,18 @@ def newest(shop_id: int, count: int) -> list[int]:
     """Eligible products, latest published first."""
     found: Any = client().zrevrange(_newest_key(shop_id), 0, count - 1)
     return [int(each) for each in found]
+
+
+def changes(shop_id: int, since: bytes | None) -> Changes:
+    """The products whose cards were written after this mark; the log is written in one transaction with the cards."""
+    if since is not None:
+        found: Any = client().xrange(_changes_key(shop_id), min=since)
+        # The mark itself comes back first as long as neither trimming nor a lost memory has made a gap.
+        if found and found[0][0] == since:
+            named = b",".join(fields[b"products"] for _, fields in found[1:])
+            return Changes(found[-1][0], frozenset(map(int, named.split(b","))) if named else frozenset())
+    last: Any = client().xrevrange(_changes_key(shop_id), count=1)
+    return Changes(last[0][0] if last else None, None)
 
 
 def refresh_on_commit(shop: Shop, product_ids: Collection[int], inventory_items: Collection[int]) -> None:
@@ -172,7 +199,7 @@ def rebuild(shop: Shop) -> int:
 def forget(shop_id: int, domain: str) -> None:
     """Drop all that is kept of a shop."""
     client().hdel(key("shops"), domain)
-    client().delete(_cards_key(shop_id), _newest_key(shop_id))
+    client().delete(_cards_key(shop_id), _newest_key(shop_id), _changes_key(shop_id))
 
 
 def refresh(shop: Shop, product_ids: Sequence[int]) -> None:
@@ -198,7 +225,7 @@ def _pay(shop: Shop, product_ids: Sequence[int]) -> None:
         client().zrem(key("owed"), *paid)
 
 
-def _write(shop: Shop, product_ids: Iterable[int], rows: dict[int, tuple[Card, datetime | None]]) -> None:
+def _write(shop: Shop, product_ids: Sequence[int], rows: dict[int, tuple[Card, datetime | None]]) -> None:
     gone = [each for each in product_ids if each not in rows]
     hidden = [product_id for product_id, (card, _) in rows.items() if not card.eligible]
     pipe = client().pipeline(transaction=True)
@@ -211,6 +238,8 @@ def _write(shop: Shop, product_ids: Iterable[int], rows: dict[int, tuple[Card, d
         pipe.zadd(_newest_key(shop.pk), fresh)
     if gone or hidden:
         pipe.zrem(_newest_key(shop.pk), *map(str, (*gone, *hidden)))
+    named = ",".join(map(str, product_ids))
+    pipe.xadd(_changes_key(shop.pk), {"products": named}, maxlen=CHANGES_KEPT, approximate=True)
     pipe.execute()
 
 
@@ -282,3 +311,7 @@ def _cards_key(shop_id: int) -> str:
 
 def _newest_key(shop_id: int) -> str:
     return key("newest", shop_id)
+
+
+def _changes_key(shop_id: int) -> str:
+    return key("card-changes", shop_id)

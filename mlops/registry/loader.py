@@ -24,11 +24,9 @@ def load(shop_id: int, digest: str) -> Loaded:
         FileUnusable: the file is missing or does not open.
         BadArtefact: its content is not what the digest names.
     """
-    with _lock:
-        found = _kept.get((shop_id, digest))
-        if found is not None:
-            _kept.move_to_end((shop_id, digest))
-            return found
+    found = held(shop_id, digest)
+    if found is not None:
+        return found
     # Outside the lock: a cold load of one shop must not hold up the others. Two threads may both load; either is right.
     loaded = artefact.unpack(sealed.read(shop_id, digest, kind=KIND), digest=digest)
     with _lock:
@@ -36,6 +34,15 @@ def load(shop_id: int, digest: str) -> Loaded:
         while len(_kept) > MOST_KEPT:
             _kept.popitem(last=False)
     return loaded
+
+
+def held(shop_id: int, digest: str) -> Loaded | None:
+    """The artefact if this process has it in memory."""
+    with _lock:
+        found = _kept.get((shop_id, digest))
+        if found is not None:
+            _kept.move_to_end((shop_id, digest))
+        return found
 
 
 def forget(shop_id: int) -> None:

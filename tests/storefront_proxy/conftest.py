@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mlops.deployments import router
-from storefront_proxy import shops
+from storefront_proxy import outbox, shops, tiles, versions
 from tenancy.models import Shop
 from tests.mlops.shops import sell, stock, train
 from tests.storefront_proxy.storefront import Storefront
@@ -16,11 +16,15 @@ from tests.storefront_proxy.storefront import Storefront
 @pytest.fixture(autouse=True)
 def _fresh_memory() -> Iterator[None]:
     """As a process that has just started."""
-    router.forget()
-    shops.forget()
+    _forget()
     yield
-    router.forget()
-    shops.forget()
+    outbox.drain()
+    _forget()
+
+
+def _forget() -> None:
+    for memory in (router, shops, tiles, versions):
+        memory.forget()
 
 
 @pytest.fixture

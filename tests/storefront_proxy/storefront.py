@@ -14,6 +14,8 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 
+from storefront_proxy import outbox
+
 PATH = "/proxy/recommendations"
 
 
@@ -57,7 +59,9 @@ class Storefront:
             for name, value in params.items()
             for each in (value if isinstance(value, list) else [value])
         ]
-        return self.client.get(f"{PATH}?{signed(self.domain, pairs)}")
+        response = self.client.get(f"{PATH}?{signed(self.domain, pairs)}")
+        outbox.drain()  # as its thread does some milliseconds later
+        return response
 
     def click(self, body: object, *, content_type: str = "application/json") -> Any:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()

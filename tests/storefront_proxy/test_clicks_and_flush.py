@@ -64,7 +64,7 @@ def test_a_click_on_a_forged_or_foreign_exposure_is_dropped_in_the_end(
 def test_a_click_that_overtook_its_exposure_is_kept(storefront: Storefront, shop: Shop) -> None:
     storefront.click({"exposure": "exposure-0123456789abcdef", "product_id": 7, "visitor": VISITOR})
     exposures.flush(consumer="one", now=datetime.now(UTC))
-    exposures.send_exposure(exposure(shop.pk, [7]))
+    exposures.send_exposures([exposure(shop.pk, [7])])
     exposures.flush(consumer="one", now=datetime.now(UTC), stale_ms=0)
     exposures.flush(consumer="one", now=datetime.now(UTC), stale_ms=0)
     assert outcomes(shop) == [("click", 7, "exposure-0123456789abcdef")]
