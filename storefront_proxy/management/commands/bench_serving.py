@@ -1,7 +1,11 @@
-"""`manage.py bench_serving`: requests per second and latency of the full signed path, beside a constant view.
+"""`manage.py bench_serving`: what a signed answer costs on this machine, beside two floors.
 
-Runs on services of its own under <var>/bench, with two web workers, and stops them at the end. Each row is one window of
-one concurrency; both addresses are measured in turn in the same run, because the load generator shares the machine.
+Three addresses are measured in turn at each concurrency, in one run, on the same two web workers and through the same
+middleware: a view that returns a constant; the same constant behind the verification of signature, time and shop; and
+recommendations, 10 products out of 200 candidates. The load generator shares the machine's cores. It keeps its connections
+alive and checks each body; anything but a good 200 is counted as failed, and one failure fails the run.
+
+Postgres and Valkey are the run's own, under <var>/bench, and stop at the end.
 """
 
 from __future__ import annotations
@@ -11,42 +15,68 @@ import hashlib
 import hmac
 import json
 import os
+import platform
 import random
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from argparse import ArgumentParser
-from collections.abc import Iterator
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from mlops.features.models import Exposure
 from shopify_app.verify.signatures import proxy_message
-from storefront_proxy import bench_shop, exposures
-from storefront_proxy.load import Measured, Plan
+from storefront_proxy import exposures
+from storefront_proxy.bench import report, shop
+from storefront_proxy.bench.load import Measured, Plan
+from storefront_proxy.bench.report import FLOOR, FULL, VERIFIED, Row, Targets
 from tenancy.embedded import Embedded
+from tenancy.scope import unscoped
 
-CONCURRENCIES = (1, 8, 32)
 INSIDE = "SHELFWISE_BENCH_INSIDE"
+PAGE = "docs/benchmarks.md"
+SHOWN = 10
+WARM_S = 1.0
 
 
 class Command(BaseCommand):
-    help = "Measure the storefront path on this machine, beside a view that returns a constant."
+    help = __doc__
     requires_system_checks = []
 
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
+        return super().create_parser(
+            prog_name, subcommand, formatter_class=RawDescriptionHelpFormatter, **kwargs
+        )
+
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--seconds", type=float, default=5.0, help="length of each measured window")
-        parser.add_argument("--products", type=int, default=5000, help="size of the catalogue")
-        parser.add_argument("--workers", type=int, default=2, help="web workers")
-        parser.add_argument("--json", action="store_true", help="print the figures as JSON too")
+        parser.add_argument(
+            "--seconds", type=_seconds, default=5.0, help="length of each measured window (5)"
+        )
+        parser.add_argument(
+            "--concurrency",
+            type=_numbers,
+            default=(1, 8, 32),
+            help="connections, with commas between (1,8,32)",
+        )
+        parser.add_argument("--products", type=int, default=4732, help="size of the catalogue (4732)")
+        parser.add_argument("--workers", type=int, default=2, help="web workers (2)")
+        parser.add_argument(
+            "--json", action="store_true", help="print the figures as JSON instead of a table"
+        )
+        parser.add_argument("--write", action="store_true", help=f"write the table into {PAGE} too")
+        parser.add_argument(
+            "--targets", action="store_true", help="fail when a latency target at 8 connections is missed"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if os.environ.get(INSIDE):
@@ -71,70 +101,109 @@ class Command(BaseCommand):
         finally:
             services.stop()
         if done.returncode:
-            raise CommandError("the measurement failed", returncode=done.returncode)
+            raise CommandError("the measurement failed; see above", returncode=done.returncode)
 
     def _measure(self, options: dict[str, Any]) -> None:
         call_command("migrate", verbosity=0)
-        shop = bench_shop.make(products=options["products"], now=timezone.now())
-        figures = []
-        asked = 0
-        with _web(workers=options["workers"]) as port:
-            self._check(port, shop.domain)
-            waited = exposures.waiting()
-            self.stdout.write(
-                f"{options['products']} products, {options['workers']} web workers,"
-                f" {options['seconds']:g} s a window, {os.cpu_count()} cores shared with the load generator\n"
-            )
-            self.stdout.write(
-                f"{'clients':>7} {'path':<16} {'requests/s':>10} {'p50 ms':>8} {'p95 ms':>8} {'p99 ms':>8} {'other than 200':>15}"
-            )
-            for clients in CONCURRENCIES:
-                for name in ("constant view", "recommendations"):
-                    targets = (
-                        ["/healthz"]
-                        if name == "constant view"
-                        else _signed_targets(shop.domain, options["products"])
-                    )
-                    found = _load(Plan(port, targets, clients, 1.0, options["seconds"]))
-                    row = _figures(name, clients, found)
-                    figures.append(row)
-                    asked += found.answered if name == "recommendations" else 0
-                    self.stdout.write(
-                        f"{clients:>7} {name:<16} {row['requests_per_s']:>10.0f} {row['p50_ms']:>8.2f}"
-                        f" {row['p95_ms']:>8.2f} {row['p99_ms']:>8.2f} {row['other']:>15}"
-                    )
-                floor, full = figures[-2], figures[-1]
-                self.stdout.write(
-                    f"{'':>7} full path / constant: p50 x{full['p50_ms'] / floor['p50_ms']:.1f},"
-                    f" requests x{full['requests_per_s'] / floor['requests_per_s']:.2f}"
-                )
-        queued = exposures.waiting() - waited
-        began = time.monotonic()
-        while exposures.waiting():
-            exposures.flush(consumer="bench", now=timezone.now())
-        self.stdout.write(
-            f"exposures: {asked} answers, {queued} queued, in Postgres after {time.monotonic() - began:.1f} s"
-        )
-        if options["json"]:
-            self.stdout.write(json.dumps(figures))
-        if queued != asked:
-            raise CommandError(f"{asked} answers left {queued} exposures")
-
-    def _check(self, port: int, domain: str) -> None:
-        """One request by hand: a fast answer that recommends nothing would be worth nothing."""
-        target = _signed_targets(domain, 10)[0]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{target}", timeout=10) as response:
-            answer = json.load(response)
-        if answer["served_by"] != "item_to_item" or len(answer["products"]) != 8:
-            raise CommandError(f"the path does not recommend: {answer}")
-        self.stdout.write(f"one answer: {answer['served_by']}, version {answer['version']}, 8 products")
+        domain = shop.make(products=options["products"], now=timezone.now()).domain
         exposures.flush(consumer="bench", now=timezone.now())
+        before = _in_postgres()
+        rows: list[Row] = []
+        answered = 1
+        self._say(options, report.head())
+        with _web(workers=options["workers"]) as (server, port):
+            _check(port, domain)
+            for clients in options["concurrency"]:
+                for path in (FLOOR, VERIFIED, FULL):
+                    row, good = self._window(server, port, domain, path, clients, rows, options)
+                    answered += good if path == FULL else 0
+                    rows.append(row)
+                    self._say(options, report.line(row))
+        # The web server has ended in order: what its workers still held is in the stream.
+        while exposures.flush(consumer="bench", now=timezone.now()):
+            pass
+        kept = _in_postgres() - before
+        self._say(options, f"exposures: {answered:,} answers, {kept:,} rows in Postgres")
+        missed = Targets().missed(rows)
+        self._say(options, "targets at 8 connections: " + ("; ".join(missed) or "kept"))
+        if options["json"]:
+            figures = {"rows": [asdict(each) for each in rows], "answers": answered, "exposures": kept}
+            self.stdout.write(json.dumps(figures, indent=2))
+        if options["write"]:
+            page = settings.BASE_DIR / PAGE
+            page.write_text(report.replaced(page.read_text(), report.markdown(rows, _about(options, kept))))
+        failed = sum(each.failed for each in rows)
+        if failed or kept != answered:
+            raise CommandError(f"{failed} failed requests; {answered} answers left {kept} exposures")
+        if missed and options["targets"]:
+            raise CommandError("targets missed: " + "; ".join(missed), returncode=3)
+
+    def _say(self, options: dict[str, Any], text: str) -> None:
+        if not options["json"]:
+            self.stdout.write(text)
+            self.stdout.flush()
+
+    def _window(
+        self,
+        server: int,
+        port: int,
+        domain: str,
+        path: str,
+        clients: int,
+        rows: Sequence[Row],
+        options: dict[str, Any],
+    ) -> tuple[Row, int]:
+        part, times = (b'"product_id":', SHOWN) if path == FULL else (b'"canned":', 1)
+        signed = _signed_queries(domain, options["products"])
+        targets = {
+            FLOOR: ["/bench/constant"],
+            VERIFIED: [f"/bench/verified?{each}" for each in signed],
+            FULL: [f"/proxy/recommendations?{each}" for each in signed],
+        }[path]
+        spent = _cpu_s(server)
+        found = _load(Plan(port, targets, part.decode(), times, clients, WARM_S, options["seconds"]))
+        now_spent = _cpu_s(server)
+        floor = next((each for each in rows if each.path == FLOOR and each.clients == clients), None)
+        row = report.row(
+            path,
+            clients,
+            found,
+            floor_per_s=floor.requests_per_s if floor else None,
+            cpu_s=now_spent - spent if now_spent is not None and spent is not None else None,
+            answered=found.good,
+        )
+        return row, found.good
 
 
-def _signed_targets(domain: str, products: int) -> list[str]:
-    """300 signed requests, two thirds for product pages, the rest for carts and the home page. Valid for 90 s."""
+def _seconds(text: str) -> float:
+    if not 0.2 <= (found := float(text)) <= 60:
+        raise ArgumentTypeError("from 0.2 to 60: signatures are good for 90 seconds")
+    return found
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    found = tuple(int(each) for each in text.split(","))
+    if not found or not all(1 <= each <= 256 for each in found):
+        raise ArgumentTypeError("numbers from 1 to 256 with commas between")
+    return found
+
+
+def _check(port: int, domain: str) -> None:
+    """One request by hand: a fast answer that recommends nothing would be worth nothing; nor one that asks no proof."""
+    query = _signed_queries(domain, 10)[0]
+    answer = httpx.get(f"http://127.0.0.1:{port}/proxy/recommendations?{query}").json()
+    if answer.get("served_by") != "item_to_item" or len(answer["products"]) != SHOWN:
+        raise CommandError(f"the path does not recommend: {answer}")
+    forged = query.replace("slot=product_page", "slot=home")
+    for path in ("proxy/recommendations", "bench/verified"):
+        if httpx.get(f"http://127.0.0.1:{port}/{path}?{forged}").status_code != 401:
+            raise CommandError(f"/{path} does not verify")
+
+
+def _signed_queries(domain: str, products: int) -> list[str]:
+    """300 signed queries, two thirds for product pages, the rest for carts and the home page. Valid for 90 s."""
     drawn = random.Random(1)  # noqa: S311 not cryptography
-    targets = []
+    queries = []
     for number in range(300):
         ask: dict[str, str] = {"slot": "product_page", "product_id": str(drawn.randint(1, products))}
         if number % 6 == 4:
@@ -142,6 +211,7 @@ def _signed_targets(domain: str, products: int) -> list[str]:
         if number % 6 == 5:
             ask = {"slot": "home"}
         ask |= {
+            "limit": str(SHOWN),
             "visitor": f"visitor-{number:08d}",
             "shop": domain,
             "logged_in_customer_id": "",
@@ -152,71 +222,75 @@ def _signed_targets(domain: str, products: int) -> list[str]:
         ask["signature"] = hmac.new(
             settings.SHOPIFY_API_SECRET.encode(), message.encode(), hashlib.sha256
         ).hexdigest()
-        targets.append(f"/proxy/recommendations?{urlencode(ask)}")
-    return targets
+        queries.append(urlencode(ask))
+    return queries
 
 
 def _load(plan: Plan) -> Measured:
     done = subprocess.run(
-        [sys.executable, "-m", "storefront_proxy.load"],
+        [sys.executable, "-m", "storefront_proxy.bench.load"],
         input=json.dumps(asdict(plan)),
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         cwd=settings.BASE_DIR,
     )
+    if done.returncode:
+        raise CommandError(f"the load generator failed:\n{done.stderr[-1500:]}")
     return Measured(**json.loads(done.stdout))
 
 
-def _figures(name: str, clients: int, found: Measured) -> dict[str, Any]:
-    ordered = sorted(found.latencies_us)
+def _in_postgres() -> int:
+    with unscoped(why="the measured shop is the only one here"):
+        return Exposure.objects.count()
 
-    def percentile(share: float) -> float:
-        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] / 1000
 
-    return {
-        "path": name,
-        "clients": clients,
-        "requests_per_s": len(ordered) / found.seconds,
-        "p50_ms": percentile(0.50),
-        "p95_ms": percentile(0.95),
-        "p99_ms": percentile(0.99),
-        "other": sum(count for status, count in found.statuses.items() if status != "200"),
-    }
+def _cpu_s(server: int) -> float | None:
+    """CPU seconds of the web server's workers so far; None where /proc does not tell."""
+    try:
+        ticks = 0
+        for found in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                fields = found.read_text().rpartition(")")[2].split()
+                if int(fields[1]) == server:
+                    ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK") if ticks else None
+    except (OSError, ValueError):
+        return None
+
+
+def _about(options: dict[str, Any], kept: int) -> list[str]:
+    return [
+        f"{timezone.now():%Y-%m-%d}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores shared by"
+        f" {options['workers']} web workers, Valkey and the load generator, Python {platform.python_version()};"
+        f" {options['products']:,} products, {shop.NEIGHBOURS} candidates a product, {SHOWN} shown;"
+        f" {options['seconds']:g} s a window; {kept:,} exposures, one for each answer.",
+    ]
 
 
 @contextlib.contextmanager
-def _web(*, workers: int) -> Iterator[int]:
-    """The web server as it runs in production, on a free port."""
+def _web(*, workers: int) -> Iterator[tuple[int, int]]:
+    """The web server as it runs in production, on a free port: its process id and the port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     log = Path(settings.VAR_DIR) / "web.log"
     command = [
-        sys.executable,
-        "-m",
-        "granian",
-        "--interface",
-        "wsgi",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    command += ["--workers", str(workers), "--blocking-threads", "1", "--log-level", "warning"]
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
+        "--workers", str(workers), "--blocking-threads", "1", "--backpressure", "256", "--log-level", "warning",
+        "storefront_proxy.bench.wsgi:application",
+    ]  # fmt: skip
     with log.open("wb") as out:
-        server = subprocess.Popen(
-            [*command, "shopify_app.wsgi:application"], stdout=out, stderr=out, cwd=settings.BASE_DIR
-        )
+        server = subprocess.Popen(command, stdout=out, stderr=out, cwd=settings.BASE_DIR)
         try:
             for _ in range(300):
-                with contextlib.suppress(OSError):
-                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1):
+                with contextlib.suppress(httpx.HTTPError):
+                    if httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=1).status_code == 200:
                         break
                 time.sleep(0.1)
             else:
                 raise CommandError(f"the web server did not start; see {log}")
-            yield port
+            yield server.pid, port
         finally:
             server.terminate()
             server.wait(timeout=20)
