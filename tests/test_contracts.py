@@ -50,11 +50,15 @@ def test_every_setting_is_documented_and_every_documented_setting_exists() -> No
 
 
 def test_every_topic_has_a_handler_and_every_handler_a_topic() -> None:
+    from shopify_app.sync import receive
+    from shopify_app.sync.translate.shapes import SHAPES
     from shopify_app.webhooks.handlers import HANDLERS
 
     webhooks = tomllib.loads((ROOT / "shopify.app.toml").read_text())["webhooks"]["subscriptions"]
     subscribed = {t for each in webhooks for t in each.get("topics", []) + each.get("compliance_topics", [])}
-    assert set(HANDLERS) == subscribed
+    assert set(SHAPES) == subscribed, "what is not cut to a shape is not kept"
+    assert {topic for topic in SHAPES if receive.handles(topic)} | set(HANDLERS) == subscribed
+    assert not [topic for topic in HANDLERS if receive.handles(topic)]
 
 
 def test_lock_files_carry_hashes_and_no_address() -> None:
