@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 from collections.abc import Sequence
@@ -172,7 +171,7 @@ def _hex_ok(message: str, given: str, secrets: Sequence[str]) -> bool:
     if not _HEX_SHA256.fullmatch(given):
         return False
     raw = message.encode("utf-8", "surrogatepass")
-    expected = [hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest() for secret in secrets if secret]
+    expected = [hmac.digest(secret.encode(), raw, "sha256").hex() for secret in secrets if secret]
     matches = [hmac.compare_digest(each, given) for each in expected]
     return any(matches)
 
