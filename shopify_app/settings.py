@@ -144,7 +144,6 @@ SPECTACULAR_SETTINGS = {
 
 # --- Files, models, sync -----------------------------------------------------------------------------------------
 ARTEFACT_DIR = Path(environment.text("ARTEFACT_DIR", str(VAR_DIR / "artefacts")))
-IMPORT_DIR = VAR_DIR / "imports"
 CODE_REVISION = environment.text("CODE_REVISION", "")  # empty: read from git when a model is trained
 ATTRIBUTION_WINDOW_HOURS = environment.whole("ATTRIBUTION_WINDOW_HOURS", default=24, lowest=1, highest=720)
 BULK_POLL_S = environment.whole("BULK_POLL_S", default=1 if LOCAL else 30, lowest=1, highest=600)
@@ -159,5 +158,9 @@ LOGGING = {
     "formatters": {"json": {"()": "shopify_app.logs.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": environment.text("LOG_LEVEL", "INFO")},
-    "loggers": {"httpx": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+    "loggers": {
+        "httpx": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+        "django.security": {"level": "CRITICAL"},
+    },
 }
