@@ -58,8 +58,7 @@ class Neighbours:
         indices = np.concatenate([each for each, _ in found])
         scores = np.concatenate([each for _, each in found]).astype(np.float64)
         # One pass adds in the order given, as a loop over the rows would, in half the time.
-        total: npt.NDArray[np.float64] = np.bincount(indices, scores, minlength=len(self.indptr_) - 1)
-        return total
+        return np.bincount(indices, scores, minlength=len(self.indptr_) - 1).astype(np.float64, copy=False)
 
     def matrix(self) -> sparse.csr_matrix:
         n = len(self.indptr_) - 1
