@@ -2,7 +2,7 @@
 
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { Problem, type Slot, type SlotKey, type Version, type You } from "./api";
-import { dayOf } from "./format";
+import { moment } from "./format";
 import { Quality, Verdict } from "./Quality";
 import { SLOT_NAMES } from "./words";
 
@@ -75,13 +75,10 @@ export function ChangeLive({ kind, slot, from, to, you, timeZone, send, done }: 
 
   if (!you.may_operate) {
     return (
-      <s-stack gap="small-300">
-        <s-stack direction="inline">
-          <s-button disabled accessibilityLabel={`${verb}: ${place}`}>
-            {verb}
-          </s-button>
-        </s-stack>
-        <s-text color="subdued">Your role is viewer. An owner can make you an operator on the Team page.</s-text>
+      <s-stack direction="inline">
+        <s-button disabled accessibilityLabel={`${verb}: ${place}`}>
+          {verb}
+        </s-button>
       </s-stack>
     );
   }
@@ -103,7 +100,7 @@ export function ChangeLive({ kind, slot, from, to, you, timeZone, send, done }: 
       <s-modal
         id={id}
         ref={modal}
-        heading={rollback ? `Roll back ${place.toLowerCase()}?` : `Put version ${to.number} live?`}
+        heading={rollback ? `Roll back the ${place.toLowerCase()} to version ${to.number}?` : `Put version ${to.number} live on the ${place.toLowerCase()}?`}
         accessibilityLabel={`${verb}: ${place}`}
       >
         <s-stack gap="base">
@@ -148,6 +145,12 @@ export function ChangeLive({ kind, slot, from, to, you, timeZone, send, done }: 
   );
 }
 
+/** Said once on a page whose buttons are off for this member. */
+export function WhyOff({ you }: { you: You }) {
+  if (you.may_operate) return null;
+  return <s-text color="subdued">Your role is viewer: you may look, not change. An owner can make you an operator on the Team page.</s-text>;
+}
+
 function Side({ title, version, slot, timeZone }: { title: string; version: Version; slot: SlotKey; timeZone: string }) {
   return (
     <s-box padding="base" border="base" borderRadius="base">
@@ -158,7 +161,7 @@ function Side({ title, version, slot, timeZone }: { title: string; version: Vers
           <Verdict version={version} slot={slot} />
         </s-stack>
         <Quality version={version} slot={slot} />
-        <s-text color="subdued">Trained {dayOf(version.created_at, timeZone)}</s-text>
+        <s-text color="subdued">Trained {moment(version.created_at, timeZone)}</s-text>
       </s-stack>
     </s-box>
   );

@@ -52,7 +52,7 @@ export const restartImport = (reason: string) => write<HistoryImport>("POST", "i
 export const setRole = (user_id: number, role: Role) => write<Staff>("PUT", `staff/${user_id}`, { role });
 
 function read<T>(path: string, signal: AbortSignal): Promise<T> {
-  return call<T>(path, { signal }, "We could not reach Shelfwise.", "What you see may be out of date. Try again.");
+  return call<T>(path, { signal }, "We could not reach Shelfwise.", "Look at your connection, then try again.");
 }
 
 function write<T>(method: "POST" | "PUT", path: string, body: object): Promise<T> {

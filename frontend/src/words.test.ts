@@ -79,7 +79,7 @@ describe("sentences", () => {
     const stock = { ...orders, resource: "inventory", state: "waiting" as const, eta_s: 10 };
     expect(importSentence({ state: "running", resources: [orders, stock] })).toBe("Reading orders from Shopify. About 14 seconds to go.");
     expect(importSentence({ state: "running", resources: [orders, { ...stock, eta_s: null }] })).toContain("not known yet");
-    expect(importSentence({ state: "running", resources: [{ ...orders, eta_s: 0.2 }] })).toBe("Reading orders from Shopify. Nearly done.");
+    expect(importSentence({ state: "running", resources: [{ ...orders, eta_s: 0.2 }] })).toBe("Reading orders from Shopify. Not long now.");
   });
 
   it("promises no end while Shopify still prepares the files", () => {

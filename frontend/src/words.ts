@@ -167,7 +167,7 @@ function waitSentence(history: HistoryImport): string {
     else reading += each.eta_s;
   }
   const left = Math.max(reading, preparing);
-  if (left < 1) return preparing > 0 ? "Then it is read, which takes a moment." : "Nearly done.";
+  if (left < 1) return "Not long now.";
   return preparing > 0 ? `At least ${span(left)} to go.` : `About ${span(left)} to go.`;
 }
 

@@ -1,6 +1,6 @@
 /** The first page: is data in, what is live and is it any good, what came of it, and how to undo. */
 
-import { useCallback } from "preact/hooks";
+import { useCallback, useEffect, useState } from "preact/hooks";
 import { getOverview, getTraffic, type Overview as Facts, type Traffic } from "../api";
 import { count, money } from "../format";
 import { ImportProgress } from "../sections/ImportProgress";
@@ -14,6 +14,8 @@ import { capital, glance, importRemarks } from "../words";
 const DAYS = 28;
 const WHILE_WORKING_MS = 2_000;
 const WHILE_WAITING_MS = 10_000;
+/** How long the page is held back for the results, so that it is drawn once and nothing on it moves. */
+const PATIENCE_MS = 2_500;
 
 /** How soon to look again: soon while something moves, seldom until the first shopper, else not by itself. */
 export function nextLookMs(overview: Facts): number | null {
@@ -29,7 +31,9 @@ export function Overview() {
     overview.ask();
     traffic.ask();
   };
-  const facts = overview.data;
+  const patient = usePatience();
+  const waiting = patient && traffic.data === null && traffic.problem === null;
+  const facts = waiting ? null : overview.data;
   return (
     <s-page heading="Overview">
       {facts === null ? null : (
@@ -47,7 +51,7 @@ export function Overview() {
           <AtAGlance facts={facts} traffic={traffic.data} />
           {isBusy(facts) ? <ImportProgress history={facts.history_import} you={facts.you} again={again} /> : null}
           {facts.training.state === "failed" || (facts.training.problem !== "" && anyLive(facts)) ? <TrainingFailed facts={facts} /> : null}
-          {traffic.data !== null || traffic.problem !== null ? <SetupGuide overview={facts} traffic={traffic.data} /> : null}
+          {traffic.data !== null || !anyLive(facts) ? <SetupGuide overview={facts} traffic={traffic.data} /> : null}
           <LiveNow overview={facts} again={again} />
           {traffic.problem === null ? null : <Trouble problem={traffic.problem} retry={traffic.ask} stale={traffic.data !== null} />}
           {traffic.data === null ? (
@@ -61,6 +65,15 @@ export function Overview() {
       )}
     </s-page>
   );
+}
+
+function usePatience(): boolean {
+  const [patient, setPatient] = useState(true);
+  useEffect(() => {
+    const timer = setTimeout(() => setPatient(false), PATIENCE_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  return patient;
 }
 
 function anyLive(facts: Facts): boolean {

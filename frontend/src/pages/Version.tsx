@@ -3,7 +3,7 @@
 import type { ComponentChild } from "preact";
 import { useCallback } from "preact/hooks";
 import { deploy, getOverview, getVersion, type SlotKey, type VersionDetail } from "../api";
-import { ChangeLive } from "../ChangeLive";
+import { ChangeLive, WhyOff } from "../ChangeLive";
 import { count, dayOf, interval, moment, percent, person, plural, score, scoreInterval, span } from "../format";
 import { Loading, Trouble } from "../states";
 import { useAnswer } from "../use_answer";
@@ -72,6 +72,7 @@ export function Version({ id }: { id: string }) {
                   </s-stack>
                 );
               })}
+              <WhyOff you={facts.you} />
               <HowJudged />
             </s-stack>
           </s-section>

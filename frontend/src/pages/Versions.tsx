@@ -30,7 +30,7 @@ export function Versions() {
   return (
     <s-page heading="Versions">
       {problem === null ? null : <Trouble problem={problem} retry={again} stale={versions !== null} />}
-      {versions === null ? (
+      {versions === null || (overview.data === null && overview.problem === null) ? (
         problem === null ? (
           <Loading what="versions" />
         ) : null

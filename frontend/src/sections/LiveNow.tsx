@@ -5,7 +5,7 @@ import { rollBack, type Overview, type Slot } from "../api";
 import { moment, person } from "../format";
 import { Plot } from "../Plot";
 import { liveQuality } from "../plots";
-import { ChangeLive } from "../ChangeLive";
+import { ChangeLive, WhyOff } from "../ChangeLive";
 import { HowJudged, Quality, Verdict } from "../Quality";
 import { SLOT_NAMES } from "../words";
 
@@ -24,6 +24,7 @@ export function LiveNow({ overview, again }: { overview: Overview; again: () => 
             </s-box>
           ))}
         </s-grid>
+        <WhyOff you={overview.you} />
         {spec === null ? null : (
           <div>
             <s-heading>Is it any good? Tested on later orders it had not seen</s-heading>
