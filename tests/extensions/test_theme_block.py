@@ -331,12 +331,14 @@ def test_adding_from_a_tile_marks_line_and_cart_and_says_so(page: Page, shop: Em
     expect(status).to_contain_text(f"Added {shop.products[0]['title']} to your cart.")
     expect(status).to_be_in_viewport()
     expect(status.get_by_role("link", name="View cart")).to_have_attribute("href", "/cart")
+    expect(add).to_have_text("Added")
     cart = page.evaluate("fetch('/cart.js').then((r) => r.json())")
     assert cart["items"][0]["properties"] == {"_ml_rec": EXPOSURE}
     assert cart["attributes"]["_ml_visitor"] == page.evaluate(
         "JSON.parse(localStorage.getItem('shelfwise:visitor'))"
     )
     expect(page.locator("[data-cart-count]")).to_have_text("1")
+    expect(add).to_have_text("Add to cart")
 
 
 @pytest.mark.browser
@@ -347,6 +349,7 @@ def test_a_refused_add_is_said_aloud(page: Page, shop: EmbeddedApp) -> None:
     add.press("Enter")
     status = page.locator("shelfwise-recommendations [data-status]")
     expect(status).to_contain_text("could not be added")
+    expect(add).to_have_text("Not added")
     expect(status).to_be_in_viewport()
     expect(status.get_by_role("link")).to_have_count(0)
     expect(add).to_be_enabled()

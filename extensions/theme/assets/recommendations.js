@@ -242,23 +242,27 @@
     }
 
     async add(button, product, exposure) {
-      const say = (words) => {
+      // In full for the whole block, and in a word on the button, where the buyer is looking.
+      const say = (words, short) => {
         this.status.textContent = words.replace('[title]', product.title);
+        button.textContent = short;
+        setTimeout(() => (button.textContent = written), 2500);
       };
       // Not `disabled`: that would take the keyboard's focus away from the button.
       if (button.getAttribute('aria-disabled') === 'true') return;
       button.setAttribute('aria-disabled', 'true');
+      const written = button.dataset.written ??= button.textContent;
       try {
         const properties = exposure ? { _ml_rec: exposure } : {};
         await askJson(`${this.root}/cart/add.js`, 10000, { items: [{ id: Number(product.variant_id), quantity: 1, properties }] });
         await this.markCart();
-        say(this.dataset.added);
+        say(this.dataset.added, this.dataset.addedShort);
         this.linkToCart();
         const event = new CustomEvent('shelfwise:cart-updated', { bubbles: true, cancelable: true, detail: { product_id: product.product_id } });
         // A theme that draws the cart itself prevents the default; otherwise the cart page shows itself again.
         if (this.dispatchEvent(event) && this.slotName === 'cart') location.reload();
       } catch {
-        say(this.dataset.failed);
+        say(this.dataset.failed, this.dataset.failedShort);
       } finally {
         button.removeAttribute('aria-disabled');
       }
