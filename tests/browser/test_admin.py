@@ -159,6 +159,46 @@ def test_an_error_says_what_to_do_and_the_button_does_it(page: Page, product: Li
     expect(app.get_by_text("We could not reach Shelfwise.")).to_be_hidden()
 
 
+def test_a_shop_that_uninstalled_the_app_is_told_the_way_back(page: Page, product: LiveProduct) -> None:
+    """The refusal as the admin API words it (tests/admin_api/test_authentication.py), in a page that was open before."""
+    app = visit(page, product)
+    expect(app.get_by_text("Live now:")).to_be_visible()
+    refusal = {"code": "not_installed", "message": "Shelfwise is not installed on this shop.", "field": None}
+    refusal |= {"next_step": "Reload this page in the Shopify admin: opening the app installs it again."}
+    body = json.dumps({"error": {**refusal, "request_id": "r1"}})
+    page.route(
+        "**/api/**", lambda route: route.fulfill(status=403, body=body, content_type="application/json")
+    )
+    app.get_by_role("button", name="Refresh").click()
+    expect(app.get_by_text("opening the app installs it again")).to_be_visible()
+    expect(app.get_by_text("Live now")).to_have_count(0)
+    expect(app.get_by_role("button", name="Try again")).to_have_count(0)
+
+
+def test_missing_results_do_not_send_the_merchant_back_to_setup(page: Page, product: LiveProduct) -> None:
+    page.route("**/api/traffic?*", lambda route: route.abort())
+    app = visit(page, product)
+    expect(app.get_by_text("We could not reach Shelfwise.")).to_be_visible()
+    expect(app.get_by_text("Live now:")).to_be_visible()
+    expect(app.get_by_role("heading", name="Setup guide")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_moves_while_slow_answers_come_in(page: Page, product: LiveProduct, path: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.add_init_script(
+        "window.shift = 0; new PerformanceObserver((list) => list.getEntries().forEach((entry) =>"
+        " { window.shift += entry.value; })).observe({ type: 'layout-shift', buffered: true });"
+    )
+    for name, wait_ms in (("overview", 300), ("traffic?*", 900), ("versions", 100), ("staff", 600)):
+        page.route(f"**/api/{name}", _late(page, wait_ms))
+    app = visit(page, product, path)
+    expect(app.locator("s-section").first).to_be_visible()
+    page.wait_for_timeout(1500)
+    expect(app.locator("s-spinner")).to_have_count(0)
+    assert page.frames[1].evaluate("window.shift") < 0.02, path
+
+
 def test_while_it_waits_it_says_so(page: Page, product: LiveProduct) -> None:
     held: list[Route] = []
     page.route("**/api/overview", lambda route: held.append(route))
@@ -202,3 +242,11 @@ def test_on_a_phone_nothing_runs_over_the_edge(page: Page, product: LiveProduct,
 
 def _answering(body: str) -> Callable[[Route], None]:
     return lambda route: route.fulfill(body=body, content_type="application/json")
+
+
+def _late(page: Page, wait_ms: int) -> Callable[[Route], None]:
+    def answer(route: Route) -> None:
+        page.wait_for_timeout(wait_ms)
+        route.continue_()
+
+    return answer
