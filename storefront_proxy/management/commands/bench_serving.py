@@ -106,7 +106,7 @@ class Command(BaseCommand):
     def _measure(self, options: dict[str, Any]) -> None:
         call_command("migrate", verbosity=0)
         domain = shop.make(products=options["products"], now=timezone.now()).domain
-        exposures.flush(consumer="bench", now=timezone.now())
+        _flush()  # what a run that was cut short left behind
         before = _in_postgres()
         rows: list[Row] = []
         answered = 1
@@ -120,8 +120,7 @@ class Command(BaseCommand):
                     rows.append(row)
                     self._say(options, report.line(row))
         # The web server has ended in order: what its workers still held is in the stream.
-        while exposures.flush(consumer="bench", now=timezone.now()):
-            pass
+        _flush()
         kept = _in_postgres() - before
         self._say(options, f"exposures: {answered:,} answers, {kept:,} rows in Postgres")
         missed = Targets().missed(rows)
@@ -238,6 +237,11 @@ def _load(plan: Plan) -> Measured:
     if done.returncode:
         raise CommandError(f"the load generator failed:\n{done.stderr[-1500:]}")
     return Measured(**json.loads(done.stdout))
+
+
+def _flush() -> None:
+    while exposures.flush(consumer="bench", now=timezone.now()):
+        pass
 
 
 def _in_postgres() -> int:
