@@ -140,6 +140,18 @@ def test_the_admins_navigation_leads_through_the_app(page: Page, product: LivePr
     expect(app.get_by_role("heading", name="Change log")).to_be_visible()
 
 
+def test_a_new_version_appears_when_its_training_ends(page: Page, product: LiveProduct) -> None:
+    app = visit(page, product, "/versions")
+    rows = app.locator("s-table-body s-table-row")
+    expect(rows.first).to_be_visible()
+    before = rows.count()
+    app.get_by_role("textbox").fill("New collection is in the shop")
+    app.get_by_role("button", name="Train a new version").press("Enter")
+    expect(app.get_by_text("What is live is not touched.")).to_be_visible()
+    expect(rows).to_have_count(before + 1, timeout=30_000)
+    expect(app.get_by_role("button", name="Train a new version")).to_be_visible()
+
+
 def test_a_version_is_told_in_full(page: Page, product: LiveProduct) -> None:
     app = visit(page, product, "/versions")
     app.get_by_role("link", name="Version 1", exact=True).click()

@@ -1,9 +1,9 @@
 /** Every version that was ever registered, newest first, and how good each is beside plain bestsellers. */
 
-import { useCallback, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { getOverview, getVersions, Problem, train, type SlotKey, type Version, type You } from "../api";
 import { reasonProblem } from "../ChangeLive";
-import { count, dayOf } from "../format";
+import { count, moment } from "../format";
 import { Plot } from "../Plot";
 import { qualityOverVersions } from "../plots";
 import { Loading, Trouble } from "../states";
@@ -27,6 +27,13 @@ export function Versions() {
   const problem = page.problem ?? overview.problem;
   const versions = page.data?.versions ?? null;
   const training = overview.data?.training;
+  const trainingState = training?.state;
+  const stateBefore = useRef(trainingState);
+  useEffect(() => {
+    // A training that ended while the page was open has left a new version to list.
+    if (stateBefore.current === "running" && trainingState !== "running") page.ask();
+    stateBefore.current = trainingState;
+  }, [trainingState]);
   return (
     <s-page heading="Versions">
       {problem === null ? null : <Trouble problem={problem} retry={again} stale={versions !== null} />}
@@ -119,7 +126,7 @@ function Listing({ versions, slot, zone }: { versions: Version[]; slot: SlotKey;
                 <Verdict version={version} slot={slot} />
               </s-table-cell>
               <s-table-cell>{version.orders === null ? "–" : count(version.orders)}</s-table-cell>
-              <s-table-cell>{dayOf(version.created_at, zone)}</s-table-cell>
+              <s-table-cell>{moment(version.created_at, zone)}</s-table-cell>
             </s-table-row>
           );
         })}
