@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from mlops.features import online, owed, present
+from mlops.features.arrays import array
 from mlops.features.encoding import Encoded, encode
 from mlops.features.events import Event, Source
 from tenancy.locks import LockKind, lock
@@ -111,11 +112,11 @@ def _log(shop_id: int, rows: Sequence[Encoded], source: Source, now: datetime) -
                 shop_id,
                 now,
                 source.value,
-                [row.kind for row in rows],
-                [row.subject_id for row in rows],
-                [row.version_at for row in rows],
-                [row.occurred_at for row in rows],
-                [row.key for row in rows],
+                array("text", [row.kind for row in rows]),
+                array("bigint", [row.subject_id for row in rows]),
+                array("timestamptz", [row.version_at for row in rows]),
+                array("timestamptz", [row.occurred_at for row in rows]),
+                array("text", [row.key for row in rows]),
                 "[" + ",".join(row.payload for row in rows) + "]",
             ],
         )

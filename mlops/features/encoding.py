@@ -10,12 +10,15 @@ import dataclasses
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from mlops.features import events as vocabulary
+from mlops.features.arrays import without_nul
 from mlops.features.events import Event
 
 EXPOSURE_ID = re.compile(r"[A-Za-z0-9_-]{16,40}")
@@ -35,10 +38,14 @@ _KINDS: dict[type, tuple[str, str]] = {
     vocabulary.StockChanged: ("stock", "inventory_item_id"),
     vocabulary.ShopMarker: ("marker", ""),
 }
-_FIELDS: dict[type, tuple[str, ...]] = {
+_NAMES: dict[type, tuple[str, ...]] = {
     kind: tuple(field.name for field in dataclasses.fields(kind))
     for kind in (*_KINDS, vocabulary.OrderLine, vocabulary.RefundLine, vocabulary.VariantState)
 }
+_VALUES: dict[type, Callable[[Any], tuple[Any, ...]]] = {
+    kind: attrgetter(*names) for kind, names in _NAMES.items()
+}
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ def encode(event: Event) -> Encoded:
         occurred_at = _utc(event.ordered_at)
     elif isinstance(event, vocabulary.CustomerChanged):
         occurred_at = _utc(event.created_at)
-    payload = json.dumps(_plain(event), ensure_ascii=False, separators=(",", ":"), default=_plain)
+    payload = _json(_plain(event))
     digest = hashlib.blake2b(payload.encode(), digest_size=8).hexdigest()
     key = f"{kind}:{subject_id}:{int(version_at.timestamp() * 1_000_000)}:{digest}"
     return Encoded(event, kind, subject_id, version_at, occurred_at, key, payload)
@@ -94,23 +101,30 @@ def clean(event: Event) -> Event:
     return event
 
 
-def without_nul(text: str) -> str:
-    """Postgres cannot keep U+0000 in text."""
-    return text.replace("\x00", "") if "\x00" in text else text
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, datetime):
-        return _utc(value).isoformat()
+def _plain(value: Any) -> dict[str, Any]:
+    """A vocabulary value as JSON can hold it. It is called for each line of a history: by type, without a callback."""
     plain: dict[str, Any] = {}
-    for name in _FIELDS[type(value)]:
-        found = getattr(value, name)
-        if found is None or found == "" or found == ():
-            continue
-        plain[name] = without_nul(found) if isinstance(found, str) else found
+    for name, found in zip(_NAMES[type(value)], _VALUES[type(value)](value), strict=True):
+        kind = type(found)
+        if kind is str:
+            if found:
+                plain[name] = without_nul(found)
+        elif kind is tuple:
+            if found:
+                plain[name] = [_element(each) for each in found]
+        elif kind is Decimal:
+            plain[name] = str(found)
+        elif kind is datetime:
+            plain[name] = _utc(found).isoformat()
+        elif found is not None:
+            plain[name] = found
     return plain
+
+
+def _element(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_nul(value)
+    return _plain(value) if type(value) in _NAMES else value
 
 
 def _utc(at: datetime) -> datetime:

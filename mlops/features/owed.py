@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from mlops.features import tables
+from mlops.features.arrays import id_list
 from mlops.features.attribution import ClickFacts, LineFacts, OrderFacts, RefundFacts, ShownFacts, attribute
 
 
@@ -75,11 +76,12 @@ def _concerned(cursor: CursorWrapper, shop_id: int, order_ids: list[int]) -> lis
     if not order_ids:
         return []
     cursor.execute(
-        "select order_id from features_order where shop_id = %s and order_id = any(%s) and visitor is not null"
-        " union select order_id from features_orderline where shop_id = %s and order_id = any(%s)"
+        "select order_id from features_order where shop_id = %s and order_id = any(%s::bigint[])"
+        " and visitor is not null"
+        " union select order_id from features_orderline where shop_id = %s and order_id = any(%s::bigint[])"
         " and exposure is not null"
-        " union select order_id from features_outcome where shop_id = %s and order_id = any(%s)",
-        [shop_id, order_ids] * 3,
+        " union select order_id from features_outcome where shop_id = %s and order_id = any(%s::bigint[])",
+        [shop_id, id_list(order_ids)] * 3,
     )
     return sorted(row[0] for row in cursor.fetchall())
 

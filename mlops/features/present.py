@@ -7,7 +7,7 @@ deletion is a version too: it leaves a tombstone, which an older version cannot 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 from django.db.backends.utils import CursorWrapper
 
 from mlops.features import tables
-from mlops.features.encoding import Encoded, without_nul
+from mlops.features.arrays import id_list, without_nul
+from mlops.features.encoding import Encoded
 from mlops.features.events import (
     CollectionChanged,
     CollectionDeleted,
@@ -107,10 +108,10 @@ def _product_row(product: ProductChanged) -> tuple[Any, ...]:
     return (
         product.product_id,
         product.version_at,
-        without_nul(product.handle)[:255],
-        without_nul(product.title),
-        without_nul(product.product_type),
-        without_nul(product.vendor),
+        product.handle[:255],
+        product.title,
+        product.product_type,
+        product.vendor,
         product.status[:16],
         json.dumps([without_nul(tag) for tag in product.tags]),
         product.created_at,
@@ -125,8 +126,8 @@ def _variant_row(product_id: int, variant: VariantState) -> tuple[Any, ...]:
     return (
         variant.variant_id,
         product_id,
-        without_nul(variant.title),
-        without_nul(variant.sku),
+        variant.title,
+        variant.sku,
         variant.price,
         variant.compare_at_price,
         variant.position,
@@ -159,9 +160,9 @@ def _collections(cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded], 
         (
             each.collection_id,
             each.version_at,
-            without_nul(each.handle)[:255],
-            without_nul(each.title),
-            None if each.product_ids is None else tables.id_list(each.product_ids),
+            each.handle[:255],
+            each.title,
+            None if each.product_ids is None else id_list(each.product_ids),
             None,
         )
         for each in changed
@@ -211,12 +212,13 @@ def _orders(cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded], touch
         return
     placed = [each for each in newest.values() if isinstance(each, OrderPlaced)]
     deleted = [each for each in newest.values() if isinstance(each, OrderDeleted)]
-    won = tables.ORDER.upsert(cursor, shop_id, [_order_row(each) for each in placed])
+    merged = _merged(cursor, shop_id, {each.customer_id for each in placed if each.customer_id is not None})
+    won = tables.ORDER.upsert(cursor, shop_id, [_order_row(each, merged) for each in placed])
     buried = tables.ORDER.bury(cursor, shop_id, [(each.order_id, each.version_at) for each in deleted])
     if won or buried:
         cursor.execute(
-            "delete from features_orderline where shop_id = %s and order_id = any(%s)",
-            [shop_id, [*won, *buried]],
+            "delete from features_orderline where shop_id = %s and order_id = any(%s::bigint[])",
+            [shop_id, id_list((*won, *buried))],
         )
     lines = {
         (each.order_id, line.line_id): _line_row(each.order_id, line)
@@ -225,30 +227,34 @@ def _orders(cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded], touch
         for line in each.lines
     }
     tables.ORDER_LINE.upsert(cursor, shop_id, list(lines.values()))
-    cursor.execute(
-        "update features_order o set customer_id = c.merged_into from features_customer c"
-        " where o.shop_id = %s and o.order_id = any(%s) and c.shop_id = o.shop_id"
-        " and c.customer_id = o.customer_id and c.merged_into is not null",
-        [shop_id, [*won]],
-    )
     touched.orders |= won | buried
     touched.written += len(won) + len(buried)
 
 
-def _order_row(order: OrderPlaced) -> tuple[Any, ...]:
+def _merged(cursor: CursorWrapper, shop_id: int, customer_ids: set[int]) -> dict[int, int]:
+    """Those of the customers who live on under another number, with that number."""
+    cursor.execute(
+        "select customer_id, merged_into from features_customer"
+        " where shop_id = %s and customer_id = any(%s::bigint[]) and merged_into is not null",
+        [shop_id, id_list(customer_ids)],
+    )
+    return dict(cursor.fetchall())
+
+
+def _order_row(order: OrderPlaced, merged: Mapping[int, int]) -> tuple[Any, ...]:
     return (
         order.order_id,
         order.version_at,
         order.ordered_at,
-        without_nul(order.name)[:64],
-        order.customer_id,
+        order.name[:64],
+        merged.get(order.customer_id, order.customer_id) if order.customer_id is not None else None,
         order.currency[:3],
         order.presentment_currency[:3],
         order.total,
         order.refunded,
         order.cancelled_at,
         order.test,
-        without_nul(order.source_name)[:64],
+        order.source_name[:64],
         order.visitor,
         None,
     )
@@ -260,7 +266,7 @@ def _line_row(order_id: int, line: OrderLine) -> tuple[Any, ...]:
         line.line_id,
         line.product_id,
         line.variant_id,
-        without_nul(line.sku),
+        line.sku,
         _integer(line.quantity),
         _integer(line.current_quantity),
         line.unit_price,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from mlops.features import owed
+from mlops.features.arrays import id_list
 from mlops.features.events import Click, Exposure
-from mlops.features.tables import id_list
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
 

@@ -1,16 +1,18 @@
 """Set-based writes: rows go in as one array per column, so a batch is one statement whatever its size.
 
-Arrays of arrays do not exist in this form: a list of ids travels as Postgres's own text form, see `id_list`.
+Arrays of arrays do not exist in this form: a list of ids travels as a text, see `id_list`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db.backends.utils import CursorWrapper
+
+from mlops.features.arrays import array
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,13 @@ class Table:
             f" from unnest({arrays}) as u({', '.join(names)})"
             f" on conflict (shop_id, {', '.join(self.key)}) {action}"
             f" returning {', '.join(f'{self.name}.{name}' for name in self.key)}",
-            [shop_id, *(list(column) for column in zip(*rows, strict=True))],
+            [
+                shop_id,
+                *(
+                    array(kind, values)
+                    for (_, kind), values in zip(self.columns, zip(*rows, strict=True), strict=True)
+                ),
+            ],
         )
         return {row[0] if len(row) == 1 else row for row in cursor.fetchall()}
 
@@ -80,11 +88,6 @@ class Table:
             [shop_id, *(list(column) for column in zip(*deaths, strict=True))],
         )
         return {row[0] for row in cursor.fetchall()}
-
-
-def id_list(ids: Iterable[int]) -> str:
-    """Ids as Postgres writes an array of them."""
-    return "{" + ",".join(map(str, ids)) + "}"
 
 
 PRODUCT = Table(
