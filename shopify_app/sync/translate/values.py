@@ -12,7 +12,7 @@ EXPOSURE_PROPERTY = "_ml_rec"
 VISITOR_ATTRIBUTE = "_ml_visitor"
 _EXPOSURE = re.compile(r"[A-Za-z0-9_-]{16,40}")
 _VISITOR = re.compile(r"[A-Za-z0-9_-]{8,64}")
-_GID = re.compile(r"gid://shopify/[A-Za-z]+/([0-9]{1,19})(?:\?.*)?")
+_ID = re.compile(r"gid://shopify/[A-Za-z]+/([0-9]{1,19})(?:\?.*)?|([0-9]{1,19})")
 LARGEST_ID = 2**63 - 1
 FOUR_PLACES = Decimal("0.0001")
 
@@ -35,15 +35,12 @@ def need(row: Mapping[str, Any], name: str) -> Any:
 
 def number(value: Any, name: str) -> int:
     """A numeric id from an integer, digits, or a `gid://` address."""
-    if isinstance(value, bool) or value is None:
-        raise Untranslatable(f"field {name} is not an id")
     if isinstance(value, str):
-        match = _GID.fullmatch(value)
-        text = match.group(1) if match else value
-        if not text.isascii() or not text.isdigit():
+        match = _ID.fullmatch(value)
+        if match is None:
             raise Untranslatable(f"field {name} is not an id")
-        value = int(text)
-    if not isinstance(value, int) or not 0 < value <= LARGEST_ID:
+        value = int(match[1] or match[2])
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= LARGEST_ID:
         raise Untranslatable(f"field {name} is not an id")
     return value
 
@@ -54,7 +51,7 @@ def number_or_none(value: Any, name: str) -> int | None:
 
 def node_id(node: Any, name: str) -> int | None:
     """The id inside ``{"id": ...}``; None when the node is null (a product that was deleted, a guest)."""
-    return number(node.get("id"), name) if isinstance(node, Mapping) else None
+    return number(node.get("id"), name) if isinstance(node, dict) else None
 
 
 def moment(value: Any, name: str) -> datetime:
@@ -77,7 +74,7 @@ def moment_or_none(value: Any, name: str) -> datetime | None:
 def money(value: Any, name: str) -> Decimal:
     """A finite amount from a decimal string."""
     try:
-        found = Decimal(str(value))
+        found = Decimal(value if isinstance(value, str) else str(value))
     except InvalidOperation:
         raise Untranslatable(f"field {name} is not an amount") from None
     if not found.is_finite():
@@ -87,9 +84,10 @@ def money(value: Any, name: str) -> Decimal:
 
 def shop_money(bag: Any, name: str) -> Decimal:
     """The amount in the shop's currency of a GraphQL money bag."""
-    if not isinstance(bag, Mapping) or not isinstance(bag.get("shopMoney"), Mapping):
+    inner = bag.get("shopMoney") if isinstance(bag, dict) else None
+    if not isinstance(inner, dict):
         raise Untranslatable(f"field {name} is not a money bag")
-    return money(bag["shopMoney"].get("amount"), name)
+    return money(inner.get("amount"), name)
 
 
 def whole(value: Any, name: str) -> int:
@@ -122,6 +120,8 @@ def _pairs(pairs: Any) -> Iterable[dict[str, Any]]:
 
 
 def _mark(pairs: Any, wanted: str, key: str, shape: re.Pattern[str]) -> str | None:
+    if not pairs:  # nearly every line
+        return None
     for pair in _pairs(pairs):
         value = pair.get("value")
         if pair.get(key) == wanted and isinstance(value, str) and shape.fullmatch(value):
