@@ -116,8 +116,7 @@ def drill(given: argparse.Namespace, terminal: Terminal, supervisor: Supervisor,
     """Run the drill on a started stack; True when nothing was lost."""
     merchant = Merchant(app_url=stack.app_url, devstore_url=stack.devstore_url, shop=SHOP, patience_s=60.0)
     journey = Journey(merchant, terminal, marked=supervisor.marked())
-    faults = {"bulk": {"rows_per_s": given.orders / 8}}  # so that kills strike in the middle of the import
-    httpx.post(f"{stack.devstore_url}/_devstore/faults", json=faults).raise_for_status()
+    merchant.tell_store("faults", bulk={"rows_per_s": given.orders / 8})  # so that kills strike in mid-import
     journey.install()
     killer = Killer(supervisor, stack, random.Random(given.seed), terminal)  # noqa: S311 - no secret
     try:
@@ -132,7 +131,7 @@ def drill(given: argparse.Namespace, terminal: Terminal, supervisor: Supervisor,
     finally:
         killer.stop()
     with terminal.step("peace: what is under way comes to its end"):
-        httpx.post(f"{stack.devstore_url}/_devstore/deliveries/flush", json={"wait_s": 20})
+        merchant.tell_store("deliveries/flush", wait_s=20)
         journey.settle_training()
         journey.check_counts()
     books = Books(stack, merchant)

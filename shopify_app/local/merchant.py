@@ -45,8 +45,7 @@ class Merchant:
 
     def grant_all_orders(self) -> None:
         """Shopify's grant, on request, of the orders older than 60 days."""
-        url = f"{self.devstore_url}/_devstore/shops/{self.shop}/install"
-        self._checked(self._send("POST", url, json={"optional_scopes": ["read_all_orders"]}))
+        self.tell_store(f"shops/{self.shop}/install", optional_scopes=["read_all_orders"])
 
     def open_app(self) -> int:
         """Load the embedded page as the admin's iframe does; returns the HTTP status. The first time, this installs."""
@@ -64,6 +63,10 @@ class Merchant:
     def store(self, path: str) -> Json:
         """GET from the local Shopify's own control pages."""
         return self._checked(self._send("GET", f"{self.devstore_url}/_devstore/{path}"))
+
+    def tell_store(self, path: str, **body: Any) -> Json:
+        """POST to the local Shopify's own control pages."""
+        return self._checked(self._send("POST", f"{self.devstore_url}/_devstore/{path}", json=body))
 
     def _send(self, method: str, url: str, *, signed: bool = False, **given: Any) -> httpx.Response:
         deadline = time.monotonic() + self.patience_s
