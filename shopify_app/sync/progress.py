@@ -11,7 +11,8 @@ from tenancy.models import Shop
 from tenancy.scope import scope
 
 ORDERS_NOTE = (
-    "Shopify shares the orders of the last 60 days until it grants this app the scope read_all_orders."
+    "Shopify shares only the orders of the last 60 days with this app. Whoever runs the app can ask Shopify for older"
+    " ones in the Dev Dashboard (API access requests, read_all_orders); they come in with the next import."
 )
 
 
