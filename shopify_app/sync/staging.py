@@ -7,7 +7,6 @@ leaves nothing out.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -80,10 +79,10 @@ def assemble_batch(shop: Shop, job: ImportJob, plan: Plan, now: datetime) -> int
     with transaction.atomic():
         _lazily()
         lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
-        roots = _next_roots(job, plan.roots_per_batch)
+        roots = _take_roots(job, plan.roots_per_batch)
         if not roots:
             return 0
-        children = _children(job, [node for _, node, _ in roots])
+        children = _take_children(job, [node for _, node, _ in roots])
         events: list[Event] = []
         skipped = 0
         for _, node, body in roots:
@@ -102,7 +101,6 @@ def assemble_batch(shop: Shop, job: ImportJob, plan: Plan, now: datetime) -> int
             troubles=0,
         )
         store.append(shop, events, source=Source.BACKFILL, now=now)
-        _forget(job, roots[-1][0], [node for _, node, _ in roots])
     return moved
 
 
@@ -142,35 +140,27 @@ def _read_marks(job: ImportJob, piece: Piece, skipped: int) -> dict[str, Any]:
     }
 
 
-def _next_roots(job: ImportJob, count: int) -> list[tuple[int, int, str]]:
+def _take_roots(job: ImportJob, count: int) -> list[tuple[int, int, str]]:
+    """The next roots in file order, out of staging: id, node id and body."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select id, node_id, body from sync_stagedrow"
-            " where job_id = %s and parent_id is null and id > %s order by id limit %s",
+            "delete from sync_stagedrow where id in (select id from sync_stagedrow"
+            " where job_id = %s and parent_id is null and id > %s order by id limit %s) returning id, node_id, body",
             [job.pk, job.written_to, count],
         )
-        return list(cursor.fetchall())
+        return sorted(cursor.fetchall())
 
 
-def _children(job: ImportJob, parents: list[int]) -> dict[int, list[dict[str, Any]]]:
+def _take_children(job: ImportJob, parents: list[int]) -> dict[int, list[dict[str, Any]]]:
+    """The children of these roots by parent, in file order, out of staging."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select parent_id, body from sync_stagedrow where job_id = %s and parent_id = any(%s::bigint[]) order by id",
+            "delete from sync_stagedrow where job_id = %s and parent_id = any(%s::bigint[])"
+            " returning id, parent_id, body",
             [job.pk, parents],
         )
-        rows: Iterator[tuple[int, str]] = iter(cursor.fetchall())
+        rows: list[tuple[int, int, str]] = sorted(cursor.fetchall())
     found: dict[int, list[dict[str, Any]]] = {}
-    for parent, body in rows:
+    for _, parent, body in rows:
         found.setdefault(parent, []).append(json.loads(body))
     return found
-
-
-def _forget(job: ImportJob, last_root: int, parents: list[int]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "delete from sync_stagedrow where job_id = %s and parent_id is null and id <= %s",
-            [job.pk, last_root],
-        )
-        cursor.execute(
-            "delete from sync_stagedrow where job_id = %s and parent_id = any(%s)", [job.pk, parents]
-        )
