@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -214,11 +215,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def start_fresh(stack: Stack, supervisor: Supervisor, data: Path, given: argparse.Namespace) -> None:
     stack.manage("erase_shop", SHOP, "--yes", marked=supervisor.marked())
-    for file in data.glob("*"):
-        file.unlink()
+    shutil.rmtree(data, ignore_errors=True)
     command = [sys.executable, "-m", "devstore", "generate", "--data", str(data), "--shop", SHOP]
     command += ["--orders", str(given.orders), "--months", "12", "--seed", str(given.seed)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    environment = {**os.environ, **supervisor.marked()}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
 
 
 if __name__ == "__main__":

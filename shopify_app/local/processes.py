@@ -118,7 +118,7 @@ class Supervisor:
         with self._changed:
             self._changed.notify_all()
         for thread in self._threads:
-            thread.join(STOP_WITHIN_S / 2)
+            thread.join(1.0)
         for process in reversed(self.processes):
             _signal(process.handle, signal.SIGTERM)
         deadline = time.monotonic() + STOP_WITHIN_S
