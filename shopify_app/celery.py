@@ -70,6 +70,11 @@ def make() -> Celery:
                 "schedule": 2.0,
                 "options": {"queue": "sync", "expires": 2},
             },
+            "sync.reconcile_all": {
+                "task": "sync.reconcile_all",
+                "schedule": 5.0,
+                "options": {"queue": "sync", "expires": 5},
+            },
             "training.tick_all": {
                 "task": "training.tick_all",
                 "schedule": 5.0,

@@ -41,7 +41,8 @@ def append(shop: Shop, events: Sequence[Event], *, source: Source, now: datetime
 
     Version times are whole seconds, so two states may share one: then the one told last is shown, also when it was told
     before the other as well (stock that goes 1, 0, 1 within a second). An import tells only what the log has not: its
-    rows are a picture of one moment, and what came since by webhook is not older.
+    rows are a picture of one moment, and what came since by webhook is not older. A reconciliation tells only what it
+    found to differ from what is shown, so it is believed as a webhook is.
 
     Args:
         source: by which way they reached us.
@@ -63,7 +64,7 @@ def append(shop: Shop, events: Sequence[Event], *, source: Source, now: datetime
             fresh = _log(shop.pk, list(encoded.values()), source, now)
             with connection.cursor() as cursor:
                 touched = present.apply(cursor, shop.pk, fresh)
-                if source is Source.WEBHOOK and len(fresh) < len(encoded):
+                if source is not Source.BACKFILL and len(fresh) < len(encoded):
                     touched.add(present.apply(cursor, shop.pk, _told_again(shop.pk, encoded, fresh)))
             owed.renew(shop.pk, touched.orders)
             if touched.products or touched.inventory_items:

@@ -95,3 +95,65 @@ class StagedRow(ShopOwned):
                 fields=["job", "parent_id"], name="staged_child", condition=models.Q(parent_id__isnull=False)
             ),
         ]
+
+
+class SweepState(models.TextChoices):
+    RESTING = "resting"  # until the next one is due
+    WALKING = "walking"  # over what Shopify changed since the watermark
+    COUNTING = "counting"  # comparing counts, and ids where they differ
+
+
+OPEN_SWEEPS = (SweepState.WALKING, SweepState.COUNTING)
+
+
+class Sweep(ShopOwned):
+    """The comparison of one resource of one shop with Shopify: the one under way, or what the last one found.
+
+    Held by a lease as an `ImportJob` is. `found` and `cursor` move in the transaction that appends what they tell of.
+    """
+
+    resource = models.CharField(max_length=16, choices=Resource)
+    state = models.CharField(max_length=16, choices=SweepState, default=SweepState.RESTING)
+    watermark = models.DateTimeField(help_text="each change before this moment was looked for")
+    began_at = models.DateTimeField(null=True, help_text="the next watermark, once this sweep is through")
+    cursor = models.TextField(blank=True)
+    found = models.JSONField(default=dict, help_text="see `differences.Findings`")
+    todo = models.JSONField(default=list, help_text="periods whose counts are still to be compared")
+    troubles = models.IntegerField(default=0, help_text="failures and deaths since the last progress")
+    problem_code = models.CharField(max_length=64, blank=True)
+    problem = models.TextField(blank=True)
+    next_step_at = models.DateTimeField()
+    lease_token = models.CharField(max_length=32, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["shop", "resource"], name="one_sweep_per_resource")]
+        indexes = [
+            # Serves the tick: sweeps of every shop whose time has come.
+            models.Index(
+                fields=["next_step_at"], name="sweep_due", condition=models.Q(state__in=OPEN_SWEEPS)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"sweep of {self.resource} ({self.state})"
+
+
+class DataIncident(ShopOwned):
+    """Data that was not as Shopify has it, and what was done about it. Never updated."""
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=32, help_text="`reconciliation`: found by a sweep")
+    resource = models.CharField(max_length=16, choices=Resource)
+    gap = models.FloatField(help_text="the worst day's share of objects that were wrong, 0 to 1")
+    told = models.TextField(help_text="one sentence for the merchant")
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        # Serves the dashboard: newest first within a shop.
+        indexes = [models.Index(fields=["shop", "-id"], name="incident_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.told}"

@@ -1,14 +1,14 @@
-"""Celery's doors to the import: a tick that finds due jobs, and one step of one job."""
+"""Celery's doors to the import and to the sweeps: a tick that finds what is due, and one step of it."""
 
 from __future__ import annotations
 
 from celery import shared_task
 from django.utils import timezone
 
-from shopify_app.sync import backfill
-from shopify_app.sync.models import OPEN_STATES, ImportJob
+from shopify_app.sync import backfill, reconcile
+from shopify_app.sync.models import OPEN_STATES, OPEN_SWEEPS, ImportJob, Sweep
 from tenancy.models import Shop
-from tenancy.scope import unscoped
+from tenancy.scope import scope, unscoped
 from tenancy.tasks import ShopTask
 
 # The tick names a due job again every two seconds, so an unclaimed message is worth nothing after that.
@@ -34,3 +34,29 @@ def tick_all() -> int:
 def step(shop: Shop, job_id: int) -> None:
     if backfill.step(shop, job_id):
         step.apply_async((shop.pk, job_id), queue="sync", expires=MESSAGE_LIFE_S)
+
+
+@shared_task(name="sync.reconcile_all", ignore_result=True)
+def reconcile_all() -> int:
+    """Begin the sweeps of shops that had none for four hours, and send one step for each open one nobody works on.
+
+    Four hours are kept in rows, not in the clock of this process, which forgets when it is started again.
+    """
+    now = timezone.now()
+    with unscoped(why="the scheduler looks for due sweeps of every shop"):
+        for shop in Shop.objects.filter(pk__in=reconcile.due(now)[:JOBS_PER_TICK]):
+            with scope(shop):
+                reconcile.start(shop, now=now)
+        open_ones = Sweep.objects.filter(state__in=OPEN_SWEEPS, next_step_at__lte=now).exclude(
+            lease_until__gte=now
+        )
+        found = list(open_ones.order_by("next_step_at").values_list("shop_id", "pk")[:JOBS_PER_TICK])
+    for shop_id, sweep_id in found:
+        reconcile_step.apply_async((shop_id, sweep_id), queue="sync", expires=MESSAGE_LIFE_S)
+    return len(found)
+
+
+@shared_task(name="sync.reconcile", base=ShopTask)
+def reconcile_step(shop: Shop, sweep_id: int) -> None:
+    if reconcile.step(shop, sweep_id):
+        reconcile_step.apply_async((shop.pk, sweep_id), queue="sync", expires=MESSAGE_LIFE_S)
