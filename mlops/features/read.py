@@ -44,7 +44,9 @@ def counts(shop: Shop) -> Counts:
             " (select count(*) from features_product where shop_id = %(s)s and deleted_at is null),"
             " (select count(*) from features_variant where shop_id = %(s)s),"
             " (select count(*) from features_collection where shop_id = %(s)s and deleted_at is null),"
-            " (select count(*) from features_refund where shop_id = %(s)s)",
+            # Shopify drops an order's refunds with it; a refund may also arrive before its order.
+            " (select count(*) from features_refund r where r.shop_id = %(s)s and not exists (select from"
+            " features_order o where o.shop_id = r.shop_id and o.order_id = r.order_id and o.deleted_at is not null))",
             {"s": shop.pk},
         )
         return Counts(*cursor.fetchone())

@@ -74,6 +74,9 @@ class Period:
     def single(self) -> bool:
         return self.first == self.last
 
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
     def halves(self) -> tuple[Period, Period]:
         middle = self.first + (self.last - self.first) // 2
         return Period(self.first, middle), Period(middle + timedelta(days=1), self.last)
@@ -178,11 +181,14 @@ class Findings:
         return {date.fromisoformat(each) for each in (*self.missing, *self.wrong, *self.gone)}
 
     def gaps(self) -> dict[str, float]:
-        """The share of each repaired day's objects that were not as Shopify has them, at most 1."""
+        """The share of each repaired day's objects that were not as Shopify has them, at most 1.
+
+        Where Shopify counts nothing by day (stock), the share of what was compared.
+        """
         found = {}
         for day in sorted({*self.missing, *self.wrong, *self.gone}):
             faults = self.missing.get(day, 0) + self.wrong.get(day, 0) + self.gone.get(day, 0)
-            found[day] = min(1.0, faults / max(1, self.theirs.get(day, 0), self.missing.get(day, 0)))
+            found[day] = min(1.0, faults / max(1, self.theirs.get(day, self.compared)))
         return found
 
     @property

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db import connection
 
@@ -79,18 +79,16 @@ def states(shop: Shop, resource: str, ids: Iterable[int]) -> dict[int, State]:
         }
 
 
-def count(shop: Shop, resource: str, bounds: Sequence[tuple[datetime, datetime]]) -> list[int]:
-    """Living objects of each period."""
+def by_day(shop: Shop, resource: str, bounds: tuple[datetime, datetime]) -> dict[date, int]:
+    """Living objects of each day in the shop's zone; days without any are left out. One pass over the rows."""
     table = TABLES[resource]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"select (select count(*) from {table.name} where shop_id = %s and deleted_at is null"  # noqa: S608
-            f" and {table.at} >= p.since and {table.at} < p.until)"
-            " from unnest(%s::timestamptz[], %s::timestamptz[]) with ordinality as p(since, until, place)"
-            " order by place",
-            [shop.pk, [since for since, _ in bounds], [until for _, until in bounds]],
+            f"select ({table.at} at time zone %s)::date, count(*) from {table.name}"  # noqa: S608
+            f" where shop_id = %s and deleted_at is null and {table.at} >= %s and {table.at} < %s group by 1",
+            [shop.timezone, shop.pk, *bounds],
         )
-        return [row[0] for row in cursor.fetchall()]
+        return dict(cursor.fetchall())
 
 
 def living(shop: Shop, resource: str, bounds: tuple[datetime, datetime] | None) -> dict[int, datetime]:

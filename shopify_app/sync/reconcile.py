@@ -23,12 +23,11 @@ from shopify_app import installs
 from shopify_app.graphql.client import AccessDenied, AdminClient
 from shopify_app.graphql.throttle import Priority
 from shopify_app.sync import differences, kept, listing
-from shopify_app.sync.decide import pause_after_trouble
+from shopify_app.sync.decide import MOST_TROUBLES, pause_after_trouble
 from shopify_app.sync.differences import OVERLAP, VISIBLE_DAYS, Findings, Period
 from shopify_app.sync.leases import LEASE, LeaseLost
 from shopify_app.sync.listing import LISTED, PERIODS_PER_CALL
 from shopify_app.sync.models import (
-    OPEN_STATES,
     OPEN_SWEEPS,
     DataIncident,
     ImportJob,
@@ -65,7 +64,7 @@ def start(
         jobs = {job.resource: job for job in ImportJob.objects.filter(shop=shop)}
         for resource in resources:
             job = jobs.get(resource)
-            if job is None or job.state in OPEN_STATES or job.state != JobState.DONE:
+            if job is None or job.state != JobState.DONE:
                 continue  # an import tells more than a sweep could
             # What changed while the import read is not in it.
             first = {"watermark": job.started_at, "next_step_at": now}
@@ -90,6 +89,10 @@ def step(shop: Shop, sweep_id: int, *, clock: Clock = timezone.now) -> bool:
     sweep = _claim(sweep_id, clock())
     if sweep is None:
         return False
+    if sweep.troubles > MOST_TROUBLES:
+        return _give_up(
+            sweep, clock(), sweep.problem_code or "kept_failing", sweep.problem or "The sweep kept failing."
+        )
     try:
         client = installs.admin_client(shop, priority=Priority.BACKFILL)
         until = time.monotonic() + STEP_S
@@ -192,7 +195,8 @@ def _count(shop: Shop, sweep: Sweep, client: AdminClient, repair: Repair, now: d
     taken = [Period.read(each) for each in sweep.todo[:PERIODS_PER_CALL]]
     bounds = [each.bounds(zone) for each in taken]
     theirs = listing.counts(client, listed, bounds)
-    ours = kept.count(shop, sweep.resource, bounds)
+    by_day = kept.by_day(shop, sweep.resource, (min(bounds)[0], max(bounds)[1]))
+    ours = [sum(had for day, had in by_day.items() if day in each) for each in taken]
     smaller: list[Period] = []
     for period, limits, wanted, had in zip(taken, bounds, theirs, ours, strict=True):
         day = period.first.isoformat()
@@ -205,7 +209,7 @@ def _count(shop: Shop, sweep: Sweep, client: AdminClient, repair: Repair, now: d
             continue
         _match(shop, sweep, client, repair, findings, limits)
         findings.theirs[day] = listing.counts(client, listed, [limits])[0]
-        still = kept.count(shop, sweep.resource, [limits])[0] - findings.theirs[day]
+        still = sum(kept.by_day(shop, sweep.resource, limits).values()) - findings.theirs[day]
         if still:
             findings.left[day] = still
     todo = [each.words() for each in smaller] + sweep.todo[PERIODS_PER_CALL:]
@@ -289,8 +293,9 @@ def _tell(shop: Shop, sweep: Sweep, findings: Findings, now: datetime) -> None:
 
 def _give_up(sweep: Sweep, now: datetime, code: str, message: str) -> bool:
     _held(sweep).update(
-        state=SweepState.RESTING, problem=message, problem_code=code, finished_at=now, cursor="", todo=[]
-    )
+        state=SweepState.RESTING, problem=message, problem_code=code, finished_at=now, cursor="", todo=[],
+        lease_token="", lease_until=None,
+    )  # fmt: skip
     log.error("sync.sweep_failed", extra={"shop_id": sweep.shop_id, "resource": sweep.resource, "code": code})
     return False
 
@@ -310,11 +315,13 @@ def _put_off(sweep: Sweep, now: datetime, seconds: float, error: Transient | Use
 
 
 def _claim(sweep_id: int, now: datetime) -> Sweep | None:
-    """Take the sweep if it is open, due and free."""
+    """Take the sweep if it is open, due and free; a lease that lapsed counts as one trouble."""
     free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
     token = secrets.token_hex(16)
+    died = Sweep.objects.filter(pk=sweep_id, lease_until__lt=now).exclude(lease_token="")
     taken = Sweep.objects.filter(free, pk=sweep_id, state__in=OPEN_SWEEPS, next_step_at__lte=now)
-    if not taken.update(lease_token=token, lease_until=now + LEASE):
+    trouble = 1 if died.exists() else 0
+    if not taken.update(lease_token=token, lease_until=now + LEASE, troubles=F("troubles") + trouble):
         return None
     return Sweep.objects.get(pk=sweep_id)
 
