@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 from tenancy.embedded import Embedded, default_folder
 
 os.environ.setdefault("SHELFWISE_LOCAL", "1")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
+# The test database is kept between runs and belongs to one set of migrations; other migrations get another.
+_root = Path(__file__).resolve().parent.parent
+_migrations = [
+    p
+    for room in ("tenancy", "mlops", "shopify_app")
+    for p in sorted((_root / room).rglob("migrations/0*.py"))
+]
+_digest = hashlib.sha256(b"".join(path.read_bytes() for path in _migrations)).hexdigest()
+os.environ.setdefault("TEST_DATABASE", f"test_{_digest[:12]}")
 os.environ["REDIS_PREFIX"] = "test"  # never the keys of a demo that runs beside the tests
 os.environ.setdefault(
     "SHOPIFY_SHOP_ORIGIN", "http://127.0.0.1:9"
