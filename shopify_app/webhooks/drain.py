@@ -7,6 +7,7 @@ from collections import defaultdict
 from datetime import datetime
 
 from django.db import DatabaseError, transaction
+from django.utils import timezone
 
 from shopify_app.sync import receive
 from shopify_app.sync.receive import Received, Untranslatable
@@ -33,6 +34,7 @@ def drain(shop: Shop, now: datetime) -> int:
         # An uninstall or a redaction must find everything before it done.
         _apply(shop, data, now)
         data = []
+        inbox.renew(shop, timezone.now())
         _handle(shop, delivery, now)
     _apply(shop, data, now)
     return len(deliveries)
@@ -68,6 +70,7 @@ def _apply(shop: Shop, data: list[tuple[InboxDelivery, Received]], now: datetime
         if received.wanted is not None:
             wanted[received.wanted].append(delivery)
     for each, asking in wanted.items():
+        inbox.renew(shop, timezone.now())
         _read_again(shop, each, asking, now)
 
 
