@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -95,7 +96,9 @@ class Embedded:
         with (self.folder / "services.users").open("a") as users:
             fcntl.flock(users, fcntl.LOCK_SH)
             try:
-                self.start(*names)
+                # In a thread, so that Ctrl-C waits for it: half started, a server could not be found to be stopped.
+                with ThreadPoolExecutor(1) as one:
+                    one.submit(self.start, *names).result()
                 yield
             finally:
                 with contextlib.suppress(BlockingIOError):
