@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from shopify_app.local.drill_books import Books
 from shopify_app.local.journey import COUNTS, Journey
 from shopify_app.local.merchant import Merchant
-from shopify_app.local.processes import Supervisor
+from shopify_app.local.processes import family_of
 from shopify_app.local.terminal import Terminal
 from tests.live_product import OPERATOR, VIEWER, LiveProduct, live_product
 
@@ -166,28 +168,27 @@ def _grant(owner: Merchant, user_id: int, role: str) -> None:
     ).raise_for_status()
 
 
-@pytest.fixture
-def slow_import(tmp_path: Path) -> Any:
-    with live_product(tmp_path, orders=3000, seed=11) as found:
-        faults = {"bulk": {"rows_per_s": 1500}}
-        httpx.post(f"{found.stack.devstore_url}/_devstore/faults", json=faults).raise_for_status()
+@pytest.fixture(scope="module")
+def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveProduct]:
+    """A product of its own, to be killed piece by piece; its Shopify writes slowly, so that a kill strikes in time."""
+    with live_product(tmp_path_factory.mktemp("fragile"), orders=3000, seed=11) as found:
+        found.merchant().tell_store("faults", bulk={"rows_per_s": 1500}, webhooks={"retry_base_s": 0.5})
         yield found
 
 
-def test_killed_workers_lose_nothing(slow_import: LiveProduct) -> None:
-    merchant = slow_import.merchant()
+def test_killed_workers_lose_nothing(fragile: LiveProduct) -> None:
+    merchant = fragile.merchant()
     journey = Journey(merchant, Terminal())
     journey.install()
 
-    def midway() -> bool:
-        orders = next(
-            (r for r in merchant.ask("overview")["history_import"]["resources"] if r["resource"] == "orders"),
-            None,
-        )
-        return bool(orders and orders["done"] > 500 and orders["state"] == "running")
+    def orders_came(least: int) -> bool:
+        found = merchant.ask("overview")["history_import"]["resources"]
+        orders = next((each for each in found if each["resource"] == "orders"), None)
+        return bool(orders and orders["done"] > least and orders["state"] == "running")
 
-    assert _until(midway, seconds=60, every=0.1), merchant.ask("overview")["history_import"]
-    _kill(slow_import.supervisor, "worker-long")
+    assert _until(lambda: orders_came(500), seconds=60, every=0.1)
+    _kill(fragile, "worker-long")
+    _kill(fragile, "postgres")
     journey.import_history()
     journey.check_counts()
 
@@ -195,12 +196,117 @@ def test_killed_workers_lose_nothing(slow_import: LiveProduct) -> None:
         return bool(merchant.ask("overview")["training"]["state"] in ("running", "done"))
 
     assert _until(training, seconds=30, every=0.02)
-    _kill(slow_import.supervisor, "worker-long")
+    _kill(fragile, "worker-long")
     versions = journey.wait_for_version(1)
     assert {each["version"] for each in versions.values()} == {1}
 
 
-def _kill(supervisor: Supervisor, name: str) -> None:
-    process = next(p for p in supervisor.processes if p.name == name)
-    assert process.handle is not None
-    os.killpg(process.handle.pid, signal.SIGKILL)
+def test_a_killed_postgres_is_a_pause_for_the_admin_and_none_for_the_storefront(fragile: LiveProduct) -> None:
+    _recommend(fragile, slot="home")
+    _kill(fragile, "postgres")
+    paused = _ask_once(fragile)
+    assert paused.status_code == 503
+    assert paused.json()["error"]["code"] == "try_again"
+    assert _recommend(fragile, slot="home")["products"]
+    page = httpx.get(fragile.merchant().store(f"shops/{fragile.shop}/open?staff=1001")["url"], timeout=10)
+    assert page.status_code in (200, 503)
+    began = time.monotonic()
+    assert _until(lambda: _ask_once(fragile).status_code == 200, seconds=15)
+    assert time.monotonic() - began < 8.0
+
+
+def test_a_killed_valkey_comes_back_with_what_was_shown(fragile: LiveProduct) -> None:
+    shown = [_recommend(fragile, slot="home")["exposure"] for _ in range(5)]
+    _kill(fragile, "valkey")
+    asked = [_proxy(fragile) for _ in range(40)]
+    assert {each.status_code for each in asked} <= {200, 503}
+    assert all(each.json()["error"]["code"] for each in asked if each.status_code == 503)
+    assert _until(lambda: _proxy(fragile).status_code == 200, seconds=15)
+    shown += [_recommend(fragile, slot="home")["exposure"] for _ in range(5)]
+    books = Books(fragile.stack, fragile.merchant())
+    assert _until(lambda: not books.lost(shown)), f"{books.lost(shown)} of {len(shown)} are not recorded"
+
+
+def test_orders_arrive_once_whatever_is_killed_meanwhile(fragile: LiveProduct) -> None:
+    merchant = fragile.merchant()
+    shelf = httpx.get(f"{fragile.stack.devstore_url}/products.json?limit=1").json()["products"]
+    variant = shelf[0]["variants"][0]["id"]
+    merchant.tell_store(f"shops/{fragile.shop}/variants/{variant}", available=1000)
+    before = fragile.supervisor.restarts()
+    placed, shown, answers = [], [], Counter[str]()
+    for victim in (
+        "web",
+        "web's child",
+        "worker-quick",
+        "worker-quick's child",
+        "beat",
+        "valkey",
+        "postgres",
+        "devstore",
+    ):
+        _kill(fragile, victim)
+        for _ in range(2):
+            exposure = _patiently(lambda: _proxy(fragile)).json()["exposure"]
+            line = {"variant_id": variant, "quantity": 1, "properties": {"_ml_rec": exposure}}
+            order = merchant.tell_store(f"shops/{fragile.shop}/orders", lines=[line])
+            placed.append(order["order_id"])
+            shown.append(exposure)
+            answers[f"admin {_ask_once(fragile).status_code}"] += 1
+    merchant.tell_store("deliveries/flush", wait_s=20)
+    Journey(merchant, Terminal()).check_counts()
+    books = Books(fragile.stack, merchant)
+    books.wait_until_quiet()
+    assert books.findings(placed=[], shown=shown, statuses=answers, web_kills=2) == []
+    assert books.missing_orders(placed) == []
+    after = fragile.supervisor.restarts()
+    assert {name for name in after if after[name] > before[name]} == {
+        "web",
+        "worker-quick",
+        "beat",
+        "valkey",
+        "postgres",
+        "devstore",
+    }
+
+
+def _proxy(product: LiveProduct) -> httpx.Response:
+    return httpx.get(f"{product.stack.devstore_url}/apps/shelfwise/recommendations?slot=home", timeout=15)
+
+
+def _patiently(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """The first good answer, while the local Shopify or the web server is being started again."""
+    deadline = time.monotonic() + 30
+    while True:
+        with contextlib.suppress(httpx.TransportError):
+            answer = ask()
+            if answer.status_code == 200 or time.monotonic() > deadline:
+                return answer
+        time.sleep(0.1)
+
+
+def _ask_once(product: LiveProduct) -> httpx.Response:
+    """The admin's overview, asked without patience for the app."""
+    merchant = product.merchant()
+    token = merchant.store(f"shops/{product.shop}/session-token?staff={merchant.staff}")["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    try:
+        return httpx.get(f"{product.stack.app_url}/api/overview", headers=headers, timeout=15)
+    except httpx.TransportError:
+        return httpx.Response(502)
+
+
+def _kill(product: LiveProduct, victim: str) -> None:
+    """Kill a process, one of its children (`web's child`) or a server, without warning, once it is there."""
+    pid = _until(lambda: _pid(product, victim))
+    assert pid, f"{victim} does not run"
+    os.kill(pid, signal.SIGKILL)
+
+
+def _pid(product: LiveProduct, victim: str) -> int | None:
+    name, _, child = victim.partition("'")
+    if name in product.stack.private_services:
+        return product.stack.embedded.pid(name)
+    handle = next(each.handle for each in product.supervisor.processes if each.name == name)
+    if handle is None or not child:
+        return handle.pid if handle else None
+    return next((pid for pid in family_of(handle.pid) if pid != handle.pid), None)

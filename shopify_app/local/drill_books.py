@@ -36,7 +36,7 @@ GOOD = frozenset(
     f"{who} {what}" for who in ("storefront", "admin") for what in (200, 502, 503, "unreachable")
 )
 # An exposure leaves the web process some milliseconds after its answer; a kill in between costs those of that moment.
-LOST_PER_KILL = 3
+LOST_PER_WEB_KILL = 3
 QUIET_WITHIN_S = 60.0
 
 
@@ -54,8 +54,17 @@ class Books:
         while time.monotonic() < deadline and (self._broken_promises() or self._left_in_redis()):
             time.sleep(0.5)
 
-    def findings(self, *, placed: Sequence[str], shown: Sequence[str], statuses: Counter[str]) -> list[str]:
-        """What is wrong, in words; empty when nothing is."""
+    def findings(
+        self, *, placed: Sequence[str], shown: Sequence[str], statuses: Counter[str], web_kills: int
+    ) -> list[str]:
+        """What is wrong, in words; empty when nothing is.
+
+        Args:
+            placed: names of the orders that the store confirmed.
+            shown: exposure ids of good answers, asked for one at a time.
+            statuses: of all answers, as `storefront 200`.
+            web_kills: how often the web server or one of its processes was killed.
+        """
         found = [*self._broken_promises(), *self._left_in_redis()]
         known = {row[0] for row in self._all("select name from features_order")}
         missing = [name for name in placed if name not in known]
@@ -67,9 +76,15 @@ class Books:
         deliveries = self._merchant.store("deliveries?limit=1")["counts"]
         if deliveries["pending"] or deliveries["failed"]:
             found.append(f"deliveries: {deliveries}")
-        if statuses and self.lost(shown) > LOST_PER_KILL * max(1, len(shown) // 100):
-            found.append(f"{self.lost(shown)} of {len(shown)} exposures were not recorded")
+        lost = self.lost(shown)
+        if lost > LOST_PER_WEB_KILL * web_kills:
+            found.append(f"{lost} of {len(shown)} exposures were not recorded")
         return found
+
+    def missing_orders(self, order_ids: Sequence[int]) -> list[int]:
+        """Those of these orders that the app does not have."""
+        query = "select order_id from features_order where order_id = any(%s)"
+        return sorted(set(order_ids) - {row[0] for row in self._database.execute(query, [list(order_ids)])})
 
     def lost(self, shown: Sequence[str]) -> int:
         """How many of these exposures are not in the table."""
@@ -81,9 +96,10 @@ class Books:
         return [f"{what}: {count}" for what, count in counts.items() if count]
 
     def _left_in_redis(self) -> list[str]:
+        prefix = os.environ.get("REDIS_PREFIX", "shelfwise")
         left = {
-            "exposures waiting": self._redis.xlen("shelfwise:exposures"),
-            "products owed to the copy": self._redis.zcard("shelfwise:owed"),
+            "exposures waiting": self._redis.xlen(f"{prefix}:exposures"),
+            "products owed to the copy": self._redis.zcard(f"{prefix}:owed"),
         }
         return [f"{what}: {count}" for what, count in left.items() if count]
 

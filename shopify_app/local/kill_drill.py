@@ -137,7 +137,10 @@ def drill(given: argparse.Namespace, terminal: Terminal, supervisor: Supervisor,
         journey.check_counts()
     books = Books(stack, merchant)
     books.wait_until_quiet()
-    findings = books.findings(placed=placed, shown=visitor.exposures, statuses=visitor.statuses)
+    web_kills = killer.kills["web"] + killer.kills["web's child"]
+    findings = books.findings(
+        placed=placed, shown=visitor.exposures, statuses=visitor.statuses, web_kills=web_kills
+    )
     score = {
         "seed": given.seed,
         "kills": dict(killer.kills),

@@ -9,16 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-NEWS_EVERY_S = 5.0
 REPEAT_EVERY_S = 60.0
 
 
 class Terminal:
     """Writes to stderr. A progress line is rewritten in place on a terminal; elsewhere it is printed when it has changed,
-    every 5 s at most, and once a minute when it has not, as a sign of life.
+    now and then, and once a minute when it has not, as a sign of life.
+
+    Args:
+        news_every_s: the least time between two printed progress lines.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, news_every_s: float = 5.0) -> None:
+        self._news_every_s = news_every_s
         self._live = sys.stderr.isatty()
         self._last = 0.0
         self._progress = ""
@@ -42,7 +45,7 @@ class Terminal:
                 sys.stderr.write(f"\r\033[K    {line}")
                 sys.stderr.flush()
                 self._open_line = True
-            elif now - self._last > (REPEAT_EVERY_S if line == self._progress else NEWS_EVERY_S):
+            elif now - self._last > (REPEAT_EVERY_S if line == self._progress else self._news_every_s):
                 self._last, self._progress = now, line
                 self._write(f"    {line}")
 
