@@ -120,7 +120,7 @@ def run(given: argparse.Namespace) -> int:
         facts |= {"client_id": stack.client_id, "client_secret": stack.secret}
         write_facts(folder, facts)
         facts |= journey.walk(shoppers_seconds=given.shoppers_seconds)
-        facts["peak_memory_mb"] = {p.name: round(p.peak_rss_mb) for p in supervisor.processes}
+        facts["peak_memory_mb"] = {p.name: round(p.peak_mb) for p in supervisor.processes}
         facts["restarts"] = supervisor.restarts()
         write_facts(folder, facts)
         terminal.summary(facts)

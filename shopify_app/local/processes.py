@@ -46,7 +46,7 @@ class Process:
     due_at: float = 0.0
     quick_deaths: int = 0
     refusal: OSError | None = None
-    peak_rss_mb: float = 0.0
+    peak_mb: float = 0.0
 
 
 @dataclass(slots=True)
@@ -204,10 +204,9 @@ class Supervisor:
         self._say(f"{service.name} is back after {time.monotonic() - began:.1f} s")
 
     def _measure(self) -> None:
-        memory = rss_mb_by_session()
         for process in self.processes:
             if process.handle is not None:
-                process.peak_rss_mb = max(process.peak_rss_mb, memory.get(process.handle.pid, 0.0))
+                process.peak_mb = max(process.peak_mb, _memory_mb(process.handle.pid))
 
 
 def end_leftovers(folder: Path) -> bool:
@@ -287,13 +286,9 @@ def family_of(leader: int) -> list[int]:
     return [pid for pid in _processes() if _session(pid) == leader]
 
 
-def rss_mb_by_session() -> dict[int, float]:
-    """Resident memory in MiB of each session, i.e. of each supervised process with its descendants (Linux only)."""
-    total: dict[int, float] = {}
-    for pid in _processes():
-        session = _session(pid)
-        total[session] = total.get(session, 0.0) + _rss_mb(pid)
-    return total
+def _memory_mb(leader: int) -> float:
+    """MiB that a supervised process and its descendants take, pages that they share counted once (Linux only)."""
+    return sum(_pss_kib(pid) for pid in family_of(leader)) / 1024
 
 
 def _session(pid: int) -> int:
@@ -302,8 +297,8 @@ def _session(pid: int) -> int:
     return -1
 
 
-def _rss_mb(pid: int) -> float:
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-    return 0.0
+def _pss_kib(pid: int) -> int:
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("Pss:")).split()[1])
+    return 0
