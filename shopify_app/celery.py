@@ -52,6 +52,7 @@ def make() -> Celery:
         enable_utc=True,
         timezone="UTC",
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # a worker that gave up would need a person
         broker_transport_options={
             "visibility_timeout": 3600,
             "unacked_restore_throttle": 1,
