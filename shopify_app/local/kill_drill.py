@@ -22,6 +22,7 @@ from pathlib import Path
 
 import httpx
 
+from shopify_app.local.demo import end_once_by_signal
 from shopify_app.local.drill_books import Books
 from shopify_app.local.journey import Journey, StepFailed
 from shopify_app.local.merchant import AnsweredBadly, Merchant
@@ -199,6 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     terminal = Terminal()
     folder = default_folder() / "kill-drill"
+    ended_by = end_once_by_signal()
     try:
         supervisor = Supervisor(folder, say=terminal.note)
         stack = Stack(folder, given.port, given.devstore_port)
@@ -213,7 +215,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return 130
+        return 128 + ended_by[0]
 
 
 def start_fresh(stack: Stack, supervisor: Supervisor, data: Path, given: argparse.Namespace) -> None:
