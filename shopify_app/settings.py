@@ -51,6 +51,8 @@ def _keyring(given: str) -> Keyring:
 
 _LOCAL_KEY = base64.b64encode(hashlib.sha256(b"shelfwise local key").digest()).decode()
 KEYRING = _keyring(environment.text("ENCRYPTION_KEYS", _LOCAL_KEY if LOCAL else None))
+# Empty: nobody may read /metrics.
+METRICS_TOKEN = environment.text("METRICS_TOKEN", "local-metrics-token" if LOCAL else "")
 
 # --- Services ----------------------------------------------------------------------------------------------------
 DATABASE_URL = environment.text("DATABASE_URL", EMBEDDED.database_url)

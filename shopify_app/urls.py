@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from shopify_app import health
+from shopify_app import health, scrape
 
 urlpatterns = [
     path("healthz", health.live),
+    path("metrics", scrape.metrics),
     path("webhooks/", include("shopify_app.webhooks.urls")),
     path("proxy/", include("storefront_proxy.urls")),
     path("api/", include("shopify_app.admin_api.urls")),

@@ -1,4 +1,4 @@
-"""Shops, their staff roles, and the audit log. Written only through this room."""
+"""Shops, their staff roles, the audit log and the incidents. Written only through this room."""
 
 from __future__ import annotations
 
@@ -82,3 +82,42 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.actor} {self.action}"
+
+
+class Severity(models.TextChoices):
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Incident(models.Model):
+    """Something that was not as it should be, while it lasts and after. `tenancy.incidents` writes it.
+
+    One is open per shop, kind and subject; what was found and repaired at once is opened and closed in one move.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="incidents")
+    kind = models.CharField(max_length=48, help_text="stable name, for example `reconciliation`")
+    subject = models.CharField(max_length=96, blank=True, help_text="which of its kind, for example `orders`")
+    severity = models.CharField(max_length=16, choices=Severity.choices)
+    opened_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+    told = models.TextField(help_text="what happened and what was kept safe, for the merchant")
+    next_step = models.TextField(blank=True, help_text="what a person can do now; empty when nothing")
+    halts_training = models.BooleanField(default=False, help_text="nothing is learnt while it is open")
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["shop", "kind", "subject"],
+                condition=models.Q(closed_at__isnull=True),
+                name="one_open_incident",
+            )
+        ]
+        # Serves the dashboard: newest first within a shop.
+        indexes = [models.Index(fields=["shop", "-id"], name="incident_of_shop")]
+
+    def __str__(self) -> str:
+        return f"{self.opened_at:%Y-%m-%d %H:%M} {self.kind} {self.subject}: {self.told}"

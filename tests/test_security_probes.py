@@ -37,6 +37,7 @@ class Verifier(Enum):
     SESSION = "session token in the Authorization header"
     PAGE = "session token in the query; without one, a redirect that leads to Shopify or a refusal"
     GRANT = "HMAC of the query and our own state"
+    TOKEN = "bearer token of the operator (METRICS_TOKEN)"
     OPEN = "nothing: it tells and changes nothing of a shop"
 
 
@@ -44,6 +45,7 @@ W, P, S, A = Verifier.WEBHOOK, Verifier.PROXY, Verifier.SESSION, Verifier.PAGE
 # Each pattern of the URL map. A new one must say here how it verifies.
 VERIFIED_BY = {
     "healthz": Verifier.OPEN,
+    "metrics": Verifier.TOKEN,
     "static/": Verifier.OPEN,
     "webhooks/shopify": W,
     "webhooks/compliance": W,
@@ -60,6 +62,7 @@ VERIFIED_BY = {
     "api/training": S,
     "api/import/restart": S,
     "api/audit": S,
+    "api/incidents": S,
     "api/staff": S,
     "api/staff/<member:user_id>": S,
     "api/^.*$": S,
@@ -94,6 +97,17 @@ def test_app_home_invalid_token(product: LiveProduct, path: str) -> None:
     assert answer.status_code in (401, 405)
     if path in addresses(S):
         assert answer.json()["error"]["code"] in ("malformed_token", "bad_signature")
+
+
+def test_metrics_are_told_to_the_operators_token_alone(product: LiveProduct) -> None:
+    for given in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "local-metrics-token"}):
+        answer = probe(product, "GET", "/metrics", headers=given)
+        assert answer.status_code == 401
+        assert b"shelfwise_" not in answer.content
+    headers = {"Authorization": "Bearer local-metrics-token"}
+    told = httpx.get(f"{product.stack.app_url}/metrics", headers=headers, timeout=5.0)
+    assert told.status_code == 200
+    assert 'shelfwise_scrape_failed{source="counters"} 0.0' in told.text
 
 
 @pytest.mark.parametrize("path", addresses(W))

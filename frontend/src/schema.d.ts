@@ -38,6 +38,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Open incidents stand on the first page whatever their age; closed ones follow by number. */
+        get: operations["incidents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/overview": {
         parameters: {
             query?: never;
@@ -237,6 +254,28 @@ export interface components {
          * @enum {string}
          */
         ImportShapeStateEnum: "not_started" | "running" | "done" | "failed";
+        IncidentPageShape: {
+            incidents: components["schemas"]["IncidentShape"][];
+            /** @description how many are open now, also on other pages */
+            open: number;
+            /** @description pass as `before` for older incidents */
+            next_before: number | null;
+        };
+        IncidentShape: {
+            id: number;
+            kind: string;
+            subject: string;
+            severity: components["schemas"]["SeverityEnum"];
+            /** Format: date-time */
+            opened_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            /** Format: date-time */
+            closed_at: string | null;
+            told: string;
+            next_step: string;
+            halts_training: boolean;
+        };
         MeasureShape: {
             slot: components["schemas"]["SlotEnum"];
             name: string;
@@ -328,6 +367,12 @@ export interface components {
             /** @description id of the version you saw live; else 409 */
             expected_version: string;
         };
+        /**
+         * @description * `warning` - warning
+         *     * `critical` - critical
+         * @enum {string}
+         */
+        SeverityEnum: "warning" | "critical";
         ShopShape: {
             domain: string;
             name: string;
@@ -588,6 +633,45 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents: {
+        parameters: {
+            query?: {
+                /** @description older than this one */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentPageShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from mlops.features.events import SlotName
-from tenancy.models import Role, ShopState
+from tenancy.models import Role, Severity, ShopState
 
 SLOTS = [name.value for name in SlotName]
 
@@ -185,6 +185,25 @@ class AuditEntryShape(serializers.Serializer[Any]):
 class AuditPageShape(serializers.Serializer[Any]):
     entries = AuditEntryShape(many=True)
     next_before = serializers.IntegerField(allow_null=True, help_text="pass as `before` for older entries")
+
+
+class IncidentShape(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    kind = serializers.CharField()
+    subject = serializers.CharField()
+    severity = serializers.ChoiceField(choices=Severity.values)
+    opened_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    closed_at = serializers.DateTimeField(allow_null=True)
+    told = serializers.CharField()
+    next_step = serializers.CharField()
+    halts_training = serializers.BooleanField()
+
+
+class IncidentPageShape(serializers.Serializer[Any]):
+    incidents = IncidentShape(many=True)
+    open = serializers.IntegerField(help_text="how many are open now, also on other pages")
+    next_before = serializers.IntegerField(allow_null=True, help_text="pass as `before` for older incidents")
 
 
 class StaffMemberShape(serializers.Serializer[Any]):

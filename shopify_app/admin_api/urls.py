@@ -6,6 +6,7 @@ from django.urls import path, re_path, register_converter
 from django.urls.converters import IntConverter
 
 from shopify_app.admin_api.audit import AuditView
+from shopify_app.admin_api.incidents import IncidentsView
 from shopify_app.admin_api.jobs import ImportView, TrainingView
 from shopify_app.admin_api.overview import OverviewView, TrafficView
 from shopify_app.admin_api.scoped_view import NothingHere
@@ -32,6 +33,7 @@ urlpatterns = [
     path("slots/<str:slot>/deploy", DeployView.as_view(), name="deploy"),
     path("training", TrainingView.as_view(), name="training"),
     path("import/restart", ImportView.as_view(), name="import-restart"),
+    path("incidents", IncidentsView.as_view(), name="incidents"),
     path("audit", AuditView.as_view(), name="audit"),
     path("staff", StaffView.as_view(), name="staff"),
     path("staff/<member:user_id>", RoleView.as_view(), name="role"),

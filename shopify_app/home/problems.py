@@ -20,7 +20,7 @@ P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 # Nobody reads these addresses in a browser's window.
-_MACHINES = ("/api/", "/proxy/", "/webhooks/", "/static/", "/healthz")
+_MACHINES = ("/api/", "/proxy/", "/webhooks/", "/static/", "/healthz", "/metrics")
 _ADMIN = "Open the app again from the Shopify admin."
 
 

@@ -138,22 +138,3 @@ class Sweep(ShopOwned):
 
     def __str__(self) -> str:
         return f"sweep of {self.resource} ({self.state})"
-
-
-class DataIncident(ShopOwned):
-    """Data that was not as Shopify has it, and what was done about it. Never updated."""
-
-    id = models.BigAutoField(primary_key=True)
-    at = models.DateTimeField()
-    kind = models.CharField(max_length=32, help_text="`reconciliation`: found by a sweep")
-    resource = models.CharField(max_length=16, choices=Resource)
-    gap = models.FloatField(help_text="the worst day's share of objects that were wrong, 0 to 1")
-    told = models.TextField(help_text="one sentence for the merchant")
-    data = models.JSONField(default=dict)
-
-    class Meta:
-        # Serves the dashboard: newest first within a shop.
-        indexes = [models.Index(fields=["shop", "-id"], name="incident_newest")]
-
-    def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M} {self.told}"

@@ -29,7 +29,6 @@ from shopify_app.sync.leases import LEASE, LeaseLost
 from shopify_app.sync.listing import LISTED, PERIODS_PER_CALL
 from shopify_app.sync.models import (
     OPEN_SWEEPS,
-    DataIncident,
     ImportJob,
     JobState,
     Resource,
@@ -39,11 +38,13 @@ from shopify_app.sync.models import (
 from shopify_app.sync.repair import PIECE, Repair
 from tenancy import audit
 from tenancy.errors import Bug, Transient, UserFixable
-from tenancy.models import Shop
+from tenancy.incidents import close_incident, note_incident, open_incident
+from tenancy.models import Severity, Shop
 from tenancy.scope import scope
 
 log = logging.getLogger("shelfwise.sync")
 EVERY = timedelta(hours=4)
+INCIDENT = "reconciliation"
 STEP_S = 4.0
 Clock = Callable[[], datetime]
 
@@ -255,6 +256,8 @@ def _finish(shop: Shop, sweep: Sweep, now: datetime) -> None:
             sweep, now, state=SweepState.RESTING, watermark=sweep.began_at, cursor="", finished_at=now, problem="",
             problem_code="", troubles=0,
         )  # fmt: skip
+        if not findings.left and not findings.unsettled:
+            close_incident(shop, kind=INCIDENT, subject=sweep.resource, now=now)
         if findings.is_incident:
             _tell(shop, sweep, findings, now)
     log.info(
@@ -272,15 +275,19 @@ def _finish(shop: Shop, sweep: Sweep, now: datetime) -> None:
 def _tell(shop: Shop, sweep: Sweep, findings: Findings, now: datetime) -> None:
     told = findings.told(sweep.resource)
     data = {**findings.plain(), "theirs": {day: findings.theirs.get(day) for day in findings.gaps()}}
-    incident = DataIncident.objects.create(
-        shop=shop,
-        at=now,
-        kind="reconciliation",
-        resource=sweep.resource,
-        gap=findings.worst_gap,
-        told=told,
-        data={**data, "gaps": findings.gaps()},
-    )
+    facts: dict[str, Any] = {
+        "kind": INCIDENT,
+        "subject": sweep.resource,
+        "severity": Severity.WARNING,
+        "told": told,
+        "data": {**data, "gaps": findings.gaps(), "worst_gap": findings.worst_gap},
+        "now": now,
+    }
+    if findings.left or findings.unsettled:
+        again = "Shelfwise compares again every four hours. If this stays open, tell whoever runs this app."
+        incident = open_incident(shop, **facts, next_step=again)
+    else:
+        incident = note_incident(shop, **facts)
     audit.record(
         shop,
         actor="system:reconciliation",

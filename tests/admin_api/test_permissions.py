@@ -22,6 +22,7 @@ MATRIX: list[tuple[str, str, str, Any, Role]] = [
     ("versions", "GET", "versions", None, VIEWER),
     ("version", "GET", "versions/1", None, VIEWER),
     ("audit", "GET", "audit", None, VIEWER),
+    ("incidents", "GET", "incidents", None, VIEWER),
     ("rollback", "POST", "slots/home/rollback", {"expected_version": "1", **REASON}, OPERATOR),
     ("deploy", "POST", "slots/home/deploy", {"version": "1", **REASON}, OPERATOR),
     ("training", "POST", "training", REASON, OPERATOR),

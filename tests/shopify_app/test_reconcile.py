@@ -25,7 +25,7 @@ from mlops.features.models import Customer, EventRecord, Order, Product
 from shopify_app import installs
 from shopify_app.sync import reconcile
 from shopify_app.sync.differences import Findings
-from shopify_app.sync.models import DataIncident, ImportJob, Resource, Sweep, SweepState
+from shopify_app.sync.models import ImportJob, Resource, Sweep, SweepState
 from shopify_app.sync.tasks import reconcile_all
 from shopify_app.webhooks.drain import drain
 from tenancy.models import AuditEntry, Shop
@@ -237,9 +237,10 @@ def test_one_sweep_after_lost_doubled_shuffled_and_late_deliveries_leaves_no_dif
     assert sum(each.repaired for each in found.values()) > 0
     assert all(not each.left and not each.unsettled for each in found.values())
     with scope(shop):
-        incident = DataIncident.objects.order_by("id").first()
+        incident = shop.incidents.order_by("id").first()
         assert incident is not None
-        assert incident.gap > 0.005
+        assert incident.data["worst_gap"] > 0.005
+        assert incident.closed_at is not None
         assert "differed from Shopify" in incident.told
         assert incident.told.endswith("All of it was repaired.")
     entry = AuditEntry.objects.filter(action="data.incident").first()
@@ -263,7 +264,7 @@ def test_a_quiet_shop_has_no_incident_and_few_calls(shop: Shop, shopify: Running
     found = sweep(shop)
     assert {each.repaired for each in found.values()} == {0}
     with scope(shop):
-        assert not DataIncident.objects.exists()
+        assert not shop.incidents.exists()
         assert EventRecord.objects.count() == before, "what agrees is not told again"
         assert {each.watermark for each in Sweep.objects.all()} == {
             each.began_at for each in Sweep.objects.all()
@@ -279,7 +280,7 @@ def test_what_may_still_be_on_its_way_is_repaired_but_no_incident(
     assert difference(shop, shopify) == []
     assert found["orders"].in_time == 1
     with scope(shop):
-        assert not DataIncident.objects.filter(resource=Resource.ORDERS).exists()
+        assert not shop.incidents.filter(subject=Resource.ORDERS).exists()
 
 
 def test_orders_deleted_long_ago_are_found_by_the_counts(shop: Shop, shopify: RunningDevstore) -> None:
