@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 
@@ -28,9 +31,26 @@ class Shop(models.Model):
     installed_at = models.DateTimeField()
     uninstalled_at = models.DateTimeField(null=True)
     updated_at = models.DateTimeField(auto_now=True)
+    pseudonym_key_sealed = models.BinaryField(null=True, help_text="made with the row, never changed")
 
     def __str__(self) -> str:
         return self.domain
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self._state.adding and self.pseudonym_key_sealed is None:
+            self.pseudonym_key_sealed = settings.KEYRING.seal(
+                os.urandom(32), context=self._pseudonym_context()
+            )
+        super().save(*args, **kwargs)
+
+    def pseudonym_key(self) -> bytes:
+        """The 32 secret bytes that `tenancy.pseudonyms` works with. Nobody else needs them."""
+        return settings.KEYRING.open(
+            bytes(self.pseudonym_key_sealed or b""), context=self._pseudonym_context()
+        )
+
+    def _pseudonym_context(self) -> str:
+        return f"pseudonyms:{self.domain}"
 
     def seal(self, secret: str) -> bytes:
         return settings.KEYRING.seal(secret.encode(), context=f"shop:{self.domain}")

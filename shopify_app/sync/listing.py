@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from mlops.features.events import CustomerChanged, StockChanged
 from shopify_app.graphql.client import AdminClient
+from shopify_app.sync import customers
 from shopify_app.sync.differences import State
 from shopify_app.sync.translate import rows
 from shopify_app.sync.translate.values import Untranslatable, moment, money, number, shop_money, text, whole
+from tenancy import pseudonyms
 
 Row = Mapping[str, Any]
 PERIODS_PER_CALL = 16
 IDS_PER_CALL = 250
 STOCK_ITEMS_PER_PAGE = 10
+CUSTOMER = "Customer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Listed:
 @dataclass(frozen=True, slots=True)
 class Page:
     """Args:
+    states: by id; customers by pseudonym.
+    numbers: Shopify's numbers of the customers among them, by pseudonym.
     skipped: nodes that lack what every object must have.
     after: the cursor of the next page; None at the end.
     """
@@ -50,6 +55,7 @@ class Page:
     states: Mapping[int, State]
     skipped: int
     after: str | None
+    numbers: Mapping[int, int] = field(default_factory=dict)
 
 
 def changed_since(moment_: datetime) -> str:
@@ -71,14 +77,21 @@ def page(client: AdminClient, listed: Listed, search: str, sort: str, after: str
     variables = {"size": listed.size, "after": after or None, "search": search, "sort": sort}
     connection = client.run(listed.document, variables)[listed.root]
     states: dict[int, State] = {}
+    numbers: dict[int, int] = {}
+    names = pseudonyms.of(client.shop) if listed.type == CUSTOMER else None
     skipped = 0
     for node in connection["nodes"]:
         try:
-            states[number(node.get("id"), "id")] = listed.state(node)
+            object_id = number(node.get("id"), "id")
+            state = listed.state(node)
+            if names is not None:
+                shopifys, object_id = object_id, names.of_customer(object_id)
+                numbers[object_id] = shopifys
+            states[object_id] = state
         except Untranslatable:
             skipped += 1
     info = connection["pageInfo"]
-    return Page(states, skipped, info["endCursor"] if info["hasNextPage"] else None)
+    return Page(states, skipped, info["endCursor"] if info["hasNextPage"] else None, numbers)
 
 
 def counts(client: AdminClient, listed: Listed, bounds: Sequence[tuple[datetime, datetime]]) -> list[int]:
@@ -97,14 +110,21 @@ def counts(client: AdminClient, listed: Listed, bounds: Sequence[tuple[datetime,
 def absent(client: AdminClient, listed: Listed, ids: Iterable[int]) -> set[int]:
     """Those that Shopify does not have any more: asked one by one, since a search may lag behind.
 
+    A customer whose number we have forgotten cannot be asked about. It is forgotten only long after the last order, when
+    no search lags any more, so that customer is taken to be gone.
+
     Raises:
         as `AdminClient.run`.
     """
     wanted = sorted(ids)
-    found: set[int] = set()
+    shopifys = dict(zip(wanted, wanted, strict=True))
+    if listed.type == CUSTOMER:
+        shopifys = customers.numbers_of(client.shop, wanted)
+    found = set(wanted) - set(shopifys)
+    wanted = list(shopifys)
     for start in range(0, len(wanted), IDS_PER_CALL):
         part = wanted[start : start + IDS_PER_CALL]
-        gids = [f"gid://shopify/{listed.type}/{each}" for each in part]
+        gids = [f"gid://shopify/{listed.type}/{shopifys[each]}" for each in part]
         nodes = client.run("StillThere", {"ids": gids})["nodes"]
         found |= {each for each, node in zip(part, nodes, strict=True) if node is None}
     return found

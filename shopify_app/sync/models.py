@@ -138,3 +138,15 @@ class Sweep(ShopOwned):
 
     def __str__(self) -> str:
         return f"sweep of {self.resource} ({self.state})"
+
+
+class CustomerReference(ShopOwned):
+    """Which Shopify customer stands behind a pseudonym, sealed: for asking Shopify whether they still exist.
+
+    Written by `shopify_app.sync.customers` alone. Nothing else in the database holds a customer's number.
+    """
+
+    pk = models.CompositePrimaryKey("shop_id", "customer_id")
+    customer_id = models.BigIntegerField(help_text="the pseudonym, as everywhere else")
+    number_sealed = models.BinaryField()
+    noted_at = models.DateTimeField()

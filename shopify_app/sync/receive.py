@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,10 +19,12 @@ from mlops.features.events import (
 )
 from mlops.features.models import Variant
 from shopify_app import installs
+from shopify_app.sync import customers
 from shopify_app.sync.reread import Kind, Wanted, read
 from shopify_app.sync.translate import payloads
 from shopify_app.sync.translate.shapes import SHAPES, keep
 from shopify_app.sync.translate.values import Untranslatable, number
+from tenancy import pseudonyms
 from tenancy.models import Shop
 
 __all__ = ["Received", "Untranslatable", "append", "cut", "handles", "read_again", "translate"]
@@ -31,10 +33,15 @@ Payload = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What one delivery comes to."""
+    """What one delivery comes to.
+
+    Args:
+        references: sealed customer numbers by pseudonym, kept with the events.
+    """
 
     events: tuple[Event, ...] = ()
     wanted: Wanted | None = None
+    references: Mapping[int, bytes] = field(default_factory=dict)
 
 
 def cut(topic: str, payload: Any) -> dict[str, Any] | None:
@@ -43,6 +50,11 @@ def cut(topic: str, payload: Any) -> dict[str, Any] | None:
         return None
     kept = keep(payload, SHAPES[topic])
     return kept if isinstance(kept, dict) else None
+
+
+def without_numbers(shop: Shop, topic: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """A cut payload as it may be stored: a pseudonym for the customer's number, save in Shopify's privacy requests."""
+    return customers.in_payload(pseudonyms.of(shop), shop.pk, topic, payload)
 
 
 def handles(topic: str) -> bool:
@@ -66,10 +78,15 @@ def translate(topic: str, payload: Payload, at: datetime) -> Received:
 
 
 def append(shop: Shop, received: Iterable[Received], now: datetime) -> None:
-    """Append the events of several deliveries as one batch."""
-    events = [event for each in received for event in each.events]
+    """Append the events of several deliveries as one batch. Call it in a transaction."""
+    events: list[Event] = []
+    references: dict[int, bytes] = {}
+    for each in received:
+        events += each.events
+        references |= each.references
     if events:
         store.append(shop, events, source=Source.WEBHOOK, now=now)
+    customers.remember(shop.pk, references, now)
 
 
 def read_again(shop: Shop, wanted: Wanted, now: datetime) -> None:
@@ -111,6 +128,12 @@ def _collection(payload: Payload, at: datetime) -> Received:
     return Received(wanted=Wanted(Kind.COLLECTION, number(payload.get("id"), "id")))
 
 
+def _customer(payload: Payload, at: datetime) -> Received:
+    changed = payloads.customer(payload)
+    reference = customers.reference_in(payload)
+    return Received((changed,), references={changed.customer_id: reference} if reference else {})
+
+
 def _theme(payload: Payload, at: datetime) -> Received:
     return Received((ShopMarker("theme_published", at, detail=str(number(payload.get("id"), "id"))),))
 
@@ -126,9 +149,7 @@ _TRANSLATORS: Mapping[str, Callable[[Payload, datetime], Received]] = {
     "collections/delete": lambda payload, at: Received(
         (CollectionDeleted(number(payload.get("id"), "id"), at),)
     ),
-    **dict.fromkeys(
-        ("customers/create", "customers/update"), lambda payload, at: Received((payloads.customer(payload),))
-    ),
+    **dict.fromkeys(("customers/create", "customers/update"), _customer),
     "customers/delete": lambda payload, at: Received((CustomerDeleted(number(payload.get("id"), "id"), at),)),
     "customers/merge": lambda payload, at: Received((payloads.merge(payload, at=at),)),
     "inventory_levels/update": lambda payload, at: Received((payloads.stock(payload, at=at),)),

@@ -164,7 +164,7 @@ def _walk(shop: Shop, sweep: Sweep, client: AdminClient, repair: Repair, now: da
         found = listing.page(client, listed, search, "UPDATED_AT", sweep.cursor)
         wrong = list(repair.differing(found.states))
         for start_at in range(0, len(wrong), PIECE):
-            repair.mend(listed, found.states, wrong[start_at : start_at + PIECE], findings)
+            repair.mend(listed, found, wrong[start_at : start_at + PIECE], findings)
         findings.compared += len(found.states)
         findings.unsettled += found.skipped
         after = found.after
@@ -238,7 +238,7 @@ def _match(
         seen |= set(found.states)
         wrong = list(repair.differing(found.states))
         for start_at in range(0, len(wrong), PIECE):
-            repair.mend(listed, found.states, wrong[start_at : start_at + PIECE], findings)
+            repair.mend(listed, found, wrong[start_at : start_at + PIECE], findings)
         repair.save(findings)
         after = found.after
         if after is None:

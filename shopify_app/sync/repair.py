@@ -21,11 +21,12 @@ from mlops.features.events import (
     StockChanged,
 )
 from shopify_app.graphql.client import AdminClient
-from shopify_app.sync import kept, listing
+from shopify_app.sync import customers, kept, listing
 from shopify_app.sync.differences import ON_ITS_WAY, Findings, State, Verdict, judge
-from shopify_app.sync.listing import Listed
+from shopify_app.sync.listing import Listed, Page
 from shopify_app.sync.reread import Kind, Wanted, read
 from shopify_app.sync.translate.values import Untranslatable
+from tenancy import pseudonyms
 from tenancy.models import Shop
 
 # So many objects are read before they are kept together: a death costs these calls at most.
@@ -61,12 +62,13 @@ class Repair:
         judged = {each: judge(state, ours.get(each)) for each, state in theirs.items()}
         return {each: verdict for each, verdict in judged.items() if verdict is not Verdict.AGREES}
 
-    def mend(self, listed: Listed, theirs: Mapping[int, State], piece: list[int], findings: Findings) -> None:
+    def mend(self, listed: Listed, page: Page, piece: list[int], findings: Findings) -> None:
         """Read these objects and keep them as they are now, in one transaction with the findings.
 
         Raises:
             as `AdminClient.run`.
         """
+        theirs = page.states
         before = self.differing({each: theirs[each] for each in piece})
         events: list[Event] = []
         absent: set[int] = set()
@@ -81,6 +83,11 @@ class Repair:
                 absent.add(each)  # deleted since it was listed
         with transaction.atomic():
             store.append(self.shop, events, source=Source.RECONCILIATION, now=self.now)
+            learnt = [
+                page.numbers[each] for each, what in before.items() if self._new_customer(page, each, what)
+            ]
+            references = customers.sealed_references(pseudonyms.of(self.shop), self.shop.pk, learnt)
+            customers.remember(self.shop.pk, references, self.now)
             after = self.differing({each: theirs[each] for each in before if each not in absent})
             for each, verdict in before.items():
                 if each in absent:
@@ -127,6 +134,9 @@ class Repair:
             for each in dead:
                 findings.note_gone(self._day(ids[each]))
             self.save(findings)
+
+    def _new_customer(self, page: Page, object_id: int, verdict: Verdict) -> bool:
+        return verdict is Verdict.MISSING and object_id in page.numbers
 
     def _read(self, listed: Listed, object_id: int, state: State) -> list[Event]:
         if self.resource == "customers":

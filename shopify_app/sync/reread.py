@@ -9,8 +9,10 @@ from typing import Any
 
 from mlops.features.events import Event
 from shopify_app.graphql.client import AdminClient
+from shopify_app.sync import customers
 from shopify_app.sync.translate import rows
 from shopify_app.sync.translate.values import node_id
+from tenancy import pseudonyms
 
 # Points asked per page: about 350 for 50 lines, 250 for 100 variants and for 250 members; one call may ask 1,000.
 LINES_PER_PAGE = 50
@@ -46,7 +48,7 @@ def read(client: AdminClient, wanted: Wanted) -> list[Event]:
         pages = list(_pages(client, "OrderById", wanted.gid, "lines", LINES_PER_PAGE, ("order", "lineItems")))
         if not pages:
             return []
-        first = pages[0]["order"]
+        first = customers.in_row(pseudonyms.of(client.shop), pages[0]["order"])
         lines = [line for page in pages for line in page["order"]["lineItems"]["nodes"]]
         return [rows.order(first, lines), *rows.refunds(first)]
     if wanted.kind is Kind.PRODUCT:

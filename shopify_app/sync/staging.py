@@ -13,13 +13,14 @@ from typing import Any
 from django.db import connection, transaction
 
 from mlops.features import store
-from mlops.features.events import Event, Source
+from mlops.features.events import CustomerChanged, Event, Source
 from shopify_app.graphql.bulk import Piece
-from shopify_app.sync import leases
+from shopify_app.sync import customers, leases
 from shopify_app.sync.models import ImportJob
 from shopify_app.sync.resources import Plan
 from shopify_app.sync.translate.rows import without_strangers_words
 from shopify_app.sync.translate.values import Untranslatable, number
+from tenancy import pseudonyms
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
 
@@ -31,6 +32,7 @@ _write_row = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 def stage(job: ImportJob, piece: Piece, now: datetime) -> None:
     """Keep a piece of the file in staging and move the byte mark behind it."""
     skipped = 0
+    names = pseudonyms.of(job.shop)
     with transaction.atomic():
         _lazily()
         with connection.cursor() as cursor:
@@ -45,6 +47,8 @@ def stage(job: ImportJob, piece: Piece, now: datetime) -> None:
                     except Untranslatable:
                         skipped += 1
                         continue
+                    if row.get("customer"):
+                        body = customers.in_line(names, body, row) or _write_row(row)
                     if row.get("customAttributes"):
                         # Only then may the line hold words of a stranger's, and is it worth writing anew.
                         body = _write_row(without_strangers_words(row))
@@ -56,21 +60,27 @@ def append_lines(shop: Shop, job: ImportJob, plan: Plan, piece: Piece, now: date
     """Turn a piece of a file whose lines stand alone into events, and move the byte mark behind it."""
     assert plan.single is not None
     events: list[Event] = []
+    numbers: list[int] = []
+    names = pseudonyms.of(shop)
     skipped = 0
     for line in piece.lines:
         try:
-            event = plan.single(_read(line)[1])
+            row = _read(line)[1]
+            event = plan.single(customers.in_row(names, row))
         except Untranslatable:
             skipped += 1
         else:
             if event is not None:
                 events.append(event)
+            if isinstance(event, CustomerChanged):
+                numbers.append(number(row.get("id"), "id"))
     with transaction.atomic():
         _lazily()
         lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
         marks = _read_marks(job, piece, skipped)
         leases.save(job, now, **marks, lines_written=marks["lines_read"])
         store.append(shop, events, source=Source.BACKFILL, now=now)
+        customers.remember(shop.pk, customers.sealed_references(names, shop.pk, numbers), now)
 
 
 def assemble_batch(shop: Shop, job: ImportJob, plan: Plan, now: datetime) -> int:

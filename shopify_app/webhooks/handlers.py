@@ -7,11 +7,13 @@ from datetime import datetime
 
 from django.db import transaction
 
-from shopify_app import installs, privacy
+from shopify_app import installs
+from shopify_app.privacy import requests as privacy
 from shopify_app.sync import backfill
 from shopify_app.sync.models import Resource
 from shopify_app.webhooks import inbox
 from shopify_app.webhooks.models import InboxDelivery
+from tenancy import pseudonyms
 from tenancy.models import Shop
 
 Handler = Callable[[Shop, InboxDelivery, datetime], None]
@@ -48,7 +50,8 @@ def _data_request(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
 def _customer_redact(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
     with transaction.atomic():
         privacy.redact_customer(shop, delivery.payload, now=now)
-        inbox.forget_customer(shop, privacy.customer_number(delivery.payload))
+        number = privacy.customer_number(delivery.payload)
+        inbox.forget_customer(shop, pseudonyms.of(shop).of_customer(number))
 
 
 def _shop_redact(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:

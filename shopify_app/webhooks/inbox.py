@@ -94,13 +94,13 @@ def replay(shop: Shop, delivery_ids: Iterable[int], now: datetime) -> int:
     ).update(state=DeliveryState.PENDING, attempts=0, next_try_at=now, problem="")
 
 
-def forget_customer(shop: Shop, customer_id: int) -> None:
+def forget_customer(shop: Shop, pseudonym: int) -> None:
     """Empty the dead deliveries that may name a customer; the others were emptied when they were done."""
     with connection.cursor() as cursor:
         cursor.execute(
             "update webhooks_inboxdelivery set payload = '{}'::jsonb where shop_id = %s and state = 'dead'"
             " and (payload#>>'{customer,id}' = %s::text or topic like 'customers/%%')",
-            [shop.pk, customer_id],
+            [shop.pk, pseudonym],
         )
 
 

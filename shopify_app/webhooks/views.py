@@ -55,11 +55,11 @@ def _receive(request: HttpRequest, *, compliance: bool) -> HttpResponse:
     delivery = read_headers(request.headers)
     if isinstance(delivery, str):
         return _refuse(request, 400, "bad_header", "A header is missing or malformed.", field=delivery)
-    shop = Shop.objects.filter(domain=delivery.shop).values_list("pk", "state").first()
+    shop = Shop.objects.only("domain", "state", "pseudonym_key_sealed").filter(domain=delivery.shop).first()
     if compliance and (shop is None or delivery.topic not in COMPLIANCE):
         return HttpResponse(status=200)  # nothing of this shop is here
     if shop is None or (
-        not compliance and shop[1] == ShopState.UNINSTALLED and delivery.topic != "app/uninstalled"
+        not compliance and shop.state == ShopState.UNINSTALLED and delivery.topic != "app/uninstalled"
     ):
         return _refuse(request, 404, "unknown_shop", "This shop has not installed the app.")
     try:
@@ -69,9 +69,10 @@ def _receive(request: HttpRequest, *, compliance: bool) -> HttpResponse:
     payload = receive.cut(delivery.topic, given)
     if payload is None:
         return HttpResponse(status=200)
+    payload = receive.without_numbers(shop, delivery.topic, payload)
     triggered_at = _time(delivery.triggered_at, now)
-    if inbox.take_in(shop[0], delivery, payload, triggered_at=triggered_at, now=now):
-        tasks.hint(shop[0])
+    if inbox.take_in(shop.pk, delivery, payload, triggered_at=triggered_at, now=now):
+        tasks.hint(shop.pk)
     return HttpResponse(status=200)
 
 

@@ -16,7 +16,7 @@ from mlops.deployments import router
 from mlops.features import erase, online, store
 from mlops.features.events import Source
 from mlops.features.models import EventRecord
-from shopify_app import privacy
+from shopify_app.privacy import requests as privacy
 from storefront_proxy import shops
 from tenancy import redis as shared_redis
 from tenancy.models import Shop

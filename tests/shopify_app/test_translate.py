@@ -14,7 +14,7 @@ from devstore import payloads as bodies
 from devstore.changes import Change
 from mlops.features.events import Event, OrderPlaced
 from shopify_app import installs
-from shopify_app.sync.receive import cut, translate
+from shopify_app.sync.receive import cut, translate, without_numbers
 from shopify_app.sync.reread import Kind, Wanted, read
 from shopify_app.sync.translate import payloads, rows
 from shopify_app.sync.translate.values import Untranslatable, exposure_mark, moment, money, number
@@ -54,7 +54,7 @@ def test_an_order_reads_the_same_from_graphql_and_from_a_webhook(
         body = order_payloads.order_body(devstore.platform.store(DOMAIN), order_id)
         kept = cut("orders/updated", body)
         assert kept is not None
-        told = translate("orders/updated", kept, NOW).events
+        told = translate("orders/updated", without_numbers(in_scope, "orders/updated", kept), NOW).events
         asked = read(client, Wanted(Kind.ORDER, order_id))
         # GraphQL tells an approximate price per unit, rounded to pence; the webhook's allocations are exact.
         assert [in_pence(each) for each in told] == [in_pence(each) for each in asked]

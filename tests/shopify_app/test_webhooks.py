@@ -19,6 +19,7 @@ from mlops.features.models import Collection, Customer, Order, OrderLine, Produc
 from shopify_app.webhooks import inbox
 from shopify_app.webhooks.drain import drain
 from shopify_app.webhooks.models import DeliveryState, InboxDelivery
+from tenancy import pseudonyms
 from tenancy.models import Shop, ShopState
 from tenancy.scope import scope, unscoped
 
@@ -100,7 +101,7 @@ def test_a_delivery_is_stored_and_becomes_an_order(shop: Shop, prefix: str) -> N
         order, line = Order.objects.get(), OrderLine.objects.get()
     assert (order.order_id, order.customer_id, order.visitor, str(order.total)) == (
         5001,
-        901,
+        pseudonyms.of(shop).of_customer(901),
         "visitor-0001",
         "25.0000",
     )
@@ -302,7 +303,7 @@ def test_products_stock_and_deletions_reach_the_state(shop: Shop) -> None:
         kept = Product.objects.get()
         assert (kept.status, kept.tags) == ("active", ["warm", "wax"])
         assert StockLevel.objects.get().available == 2
-        assert Customer.objects.get().customer_id == 901
+        assert Customer.objects.get().customer_id == pseudonyms.of(shop).of_customer(901)
     deliver({"id": 5001}, "orders/delete", webhook_id="w-5")
     deliver({"id": 11}, "products/delete", webhook_id="w-6")
     deliver({"id": 901}, "customers/delete", webhook_id="w-7")

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from shopify_app import privacy
+from shopify_app.privacy import requests as privacy
 from tenancy.models import Shop
 
 

@@ -1,6 +1,6 @@
 """Shopify's three privacy requests: give the owner what is kept of a customer, forget a customer, forget a shop.
 
-Of a customer we keep a number: on their orders, in the log of events, and (as a pseudonymous visitor id) on what the
+Of a customer we keep a pseudonym: on their orders, in the log of events, and (as a pseudonymous visitor id) on what the
 storefront showed them. No name, e-mail, phone or address is ever stored, so none has to be found here.
 """
 
@@ -22,7 +22,8 @@ from django.db.models import ForeignKey, Model
 from mlops.features import erase
 from mlops.features.erase import Erased
 from shopify_app import installs
-from tenancy import audit
+from shopify_app.sync import customers
+from tenancy import audit, pseudonyms
 from tenancy import redis as shared_redis
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
@@ -44,7 +45,9 @@ def data_request(shop: Shop, payload: Mapping[str, Any], *, now: datetime) -> Pa
         "customer_id": customer_id,
         "made_at": now.isoformat(),
         "kept": "orders by customer number, and what the storefront showed to the same visitor",
-        **_everything(shop, customer_id, _ids(payload.get("orders_requested"))),
+        **_everything(
+            shop, pseudonyms.of(shop).of_customer(customer_id), _ids(payload.get("orders_requested"))
+        ),
     }
     path = _exports(shop) / f"{request_id}.sealed"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -75,7 +78,9 @@ def redact_customer(shop: Shop, payload: Mapping[str, Any], *, now: datetime) ->
     """customers/redact: the orders stay as sales of nobody; the customer's number and visitor ids go. Safe twice."""
     customer_id = customer_number(payload)
     with transaction.atomic():
-        erased = erase.erase_customer(shop, customer_id, _ids(payload.get("orders_to_redact")))
+        pseudonym = pseudonyms.of(shop).of_customer(customer_id)
+        erased = erase.erase_customer(shop, pseudonym, _ids(payload.get("orders_to_redact")))
+        customers.forget(shop, [pseudonym])
         audit.record(
             shop,
             actor="system:privacy",
@@ -113,6 +118,7 @@ def erase_shop(shop: Shop, *, now: datetime) -> None:
         for table in _shop_tables():
             cursor.execute(f'delete from "{table}" where shop_id = %s', [shop_id])  # noqa: S608 - names of our models
         cursor.execute("delete from tenancy_shop where id = %s", [shop_id])
+    pseudonyms.forget(shop)
     client = shared_redis.client()
     for name in client.scan_iter(match=shared_redis.key("*", shop_id), count=1000):
         client.delete(name)
