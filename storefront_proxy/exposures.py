@@ -1,190 +1,152 @@
-"""What was shown and clicked: from the answer into a Redis stream, from there into Postgres in batches.
+"""What was shown and clicked: from the answer onto the bus, from there into Postgres in batches.
 
-An entry is acknowledged after the batch is committed and both ways are idempotent, so a worker that dies in between
-costs a repetition, never a loss. Entries that a dead consumer left are taken over after `STALE_MS`.
+A message is acknowledged after its batch is committed and both ways are idempotent, so a worker that dies in between
+costs a repetition, never a loss.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import time
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from redis.exceptions import ResponseError
-
 from mlops.features import store
 from mlops.features.events import Click, Exposure, ServedBy, SlotName
-from tenancy.redis import client, key
-
-log = logging.getLogger("shelfwise.exposures")
+from tenancy.bus.interface import SHOP, VISITOR, Delivery
+from tenancy.bus.opened import open_bus
+from tenancy.bus.topics import Topic, declare
+from tenancy.bus.work import IDLE_MS, Handled, work
 
 GROUP = "postgres"
-# 1,000 exposures are one insert of some 40 ms and a message of 0.4 MB.
-BATCH = 1_000
-# At 400 bytes an entry this is 400 MB of Redis, and more than a day of a busy shop without any worker running.
-MOST_WAITING = 1_000_000
-STALE_MS = 10_000
+# At 450 bytes a message the million is 450 MB of Redis, and more than a day of a busy shop without any worker running.
+TOPIC = declare(Topic("exposures", groups=(GROUP,), most=1_000_000, largest=8_192))
 # A click may overtake its exposure when batches are retried; later than this its exposure never existed.
 CLICK_WAITS = timedelta(seconds=60)
 LONGEST_RUN_S = 5.0
 
-
-# One command for many exposures: a command each would cost the serving process ten times as much.
-_SEND = f"""
-for _, exposure in ipairs(ARGV) do
-    redis.call('xadd', KEYS[1], 'maxlen', '~', {MOST_WAITING}, '*', 'exposure', exposure)
-end
-"""
+_EXPOSURE = b"exposure"
+_CLICK = b"click"
 
 
 def send_exposures(shown: Sequence[Exposure]) -> None:
-    """Queue these exposures and count their tiers, in one round trip. Safe to repeat: an exposure is kept once."""
-    tiers = Counter((each.shop_id, each.served_by) for each in shown)
-    pipe = client().pipeline(transaction=False)
-    pipe.eval(_SEND, 1, _stream(), *(_packed(each) for each in shown))
-    for (shop_id, tier), count in tiers.items():
-        pipe.hincrby(key("served", shop_id), tier.value, count)
-    pipe.execute()
+    """Queue these exposures, in one round trip. Safe to repeat: an exposure is kept once.
 
-
-def _packed(exposure: Exposure) -> str:
-    return json.dumps(
-        {
-            "id": exposure.exposure_id,
-            "shop": exposure.shop_id,
-            "at": exposure.at.isoformat(),
-            "slot": exposure.slot.value,
-            "by": exposure.served_by.value,
-            "products": exposure.product_ids,
-            "version": exposure.version_id,
-            "visitor": exposure.visitor,
-            "context": exposure.context_product_id,
-            "us": exposure.latency_us,
-        }
+    Raises:
+        BusFull, BusAway: none was taken for certain.
+    """
+    open_bus().publish(
+        TOPIC.name, [_message(_EXPOSURE, each.shop_id, each.visitor, _packed(each)) for each in shown]
     )
 
 
 def send_click(click: Click) -> None:
-    packed = {
-        "id": click.exposure_id,
-        "shop": click.shop_id,
-        "at": click.at.isoformat(),
-        "product": click.product_id,
-        "visitor": click.visitor,
-    }
-    client().xadd(_stream(), {"click": json.dumps(packed)}, maxlen=MOST_WAITING, approximate=True)
+    """Queue a click.
+
+    Raises:
+        BusFull, BusAway: it was not taken for certain.
+    """
+    packed = {"id": click.exposure_id, "at": click.at.isoformat(), "product": click.product_id}
+    open_bus().publish(TOPIC.name, [_message(_CLICK, click.shop_id, click.visitor, packed)])
 
 
-def flush(*, consumer: str, now: datetime, stale_ms: int = STALE_MS) -> int:
-    """Move what waits into Postgres; returns how many entries were settled.
+def flush(*, consumer: str, now: datetime, stale_ms: int = IDLE_MS) -> int:
+    """Move what waits into Postgres; returns how many messages were settled, for good or as dead letters.
 
     Args:
         consumer: a name of this process's own.
-        stale_ms: take over entries that another consumer has held so long without acknowledging them.
+        stale_ms: take over messages that another consumer has held so long without acknowledging them.
     """
-    redis = client()
-    _make_group()
-    began = time.monotonic()
-    settled = 0
-    claimed: Any = redis.xautoclaim(
-        _stream(), GROUP, consumer, min_idle_time=stale_ms, start_id="0-0", count=BATCH
+    worked = work(
+        open_bus(),
+        TOPIC.name,
+        GROUP,
+        lambda found: _write(found, now),
+        consumer=consumer,
+        most_s=LONGEST_RUN_S,
+        idle_ms=stale_ms,
     )
-    entries = claimed[1]
-    while True:
-        if entries:
-            done = _settle(entries, now)
-            if done:
-                pipe = redis.pipeline(transaction=True)
-                pipe.xack(_stream(), GROUP, *done)
-                pipe.xdel(_stream(), *done)
-                pipe.execute()
-            settled += len(done)
-        if time.monotonic() - began > LONGEST_RUN_S:
-            return settled
-        read: Any = redis.xreadgroup(GROUP, consumer, {_stream(): ">"}, count=BATCH)
-        entries = _entries(read)
-        if not entries:
-            return settled
+    return worked.done + worked.dead
 
 
 def waiting() -> int:
-    """Entries not yet in Postgres."""
-    return int(client().xlen(_stream()))
+    """Messages not yet in Postgres."""
+    return open_bus().lag(TOPIC.name, GROUP).messages
 
 
-def _settle(entries: Sequence[tuple[bytes, dict[bytes, bytes] | None]], now: datetime) -> list[bytes]:
-    """Write the entries; the result holds those that are settled, for good or as unreadable."""
+def _write(found: Sequence[Delivery], now: datetime) -> Handled:
     shown: list[Exposure] = []
-    clicks: dict[tuple[str, int, int], list[bytes]] = {}
+    clicks: dict[tuple[str, int, int], list[str]] = {}
     clicked: list[Click] = []
-    done: list[bytes] = []
-    for entry_id, fields in entries:
-        done.append(entry_id)
+    refused: dict[str, str] = {}
+    for each in found:
         try:
-            if fields and b"exposure" in fields:
-                shown.append(_exposure(json.loads(fields[b"exposure"])))
-            elif fields and b"click" in fields:
-                click = _click(json.loads(fields[b"click"]))
+            fields = each.fields
+            if fields["kind"] == _EXPOSURE:
+                shown.append(_exposure(fields, json.loads(fields["body"])))
+            elif fields["kind"] == _CLICK:
+                click = _click(fields, json.loads(fields["body"]))
                 clicked.append(click)
-                clicks.setdefault((click.exposure_id, click.product_id, click.shop_id), []).append(entry_id)
-        except (ValueError, KeyError, TypeError):
-            log.exception("exposures.unreadable", extra={"entry": entry_id.decode()})
+                clicks.setdefault((click.exposure_id, click.product_id, click.shop_id), []).append(each.id)
+            else:
+                refused[each.id] = "neither an exposure nor a click"
+        except (ValueError, KeyError, TypeError) as error:
+            refused[each.id] = f"not readable: {type(error).__name__}: {error}"
     if shown:
         store.record_exposures(shown)
+    later: list[str] = []
     if clicked:
         for click in store.record_clicks(clicked).unknown:
             if now - click.at < CLICK_WAITS:
-                for entry_id in clicks.pop((click.exposure_id, click.product_id, click.shop_id), ()):
-                    done.remove(entry_id)
-    return done
+                later += clicks.pop((click.exposure_id, click.product_id, click.shop_id), ())
+    return Handled(later=frozenset(later), refused=refused)
 
 
-def _exposure(packed: dict[str, Any]) -> Exposure:
+def _message(kind: bytes, shop_id: int, visitor: str | None, body: dict[str, Any]) -> dict[str, bytes | str]:
+    message: dict[str, bytes | str] = {SHOP: str(shop_id), "kind": kind, "body": json.dumps(body)}
+    if visitor is not None:
+        message[VISITOR] = visitor
+    return message
+
+
+def _packed(exposure: Exposure) -> dict[str, Any]:
+    return {
+        "id": exposure.exposure_id,
+        "at": exposure.at.isoformat(),
+        "slot": exposure.slot.value,
+        "by": exposure.served_by.value,
+        "products": exposure.product_ids,
+        "version": exposure.version_id,
+        "context": exposure.context_product_id,
+        "us": exposure.latency_us,
+    }
+
+
+def _exposure(fields: Mapping[str, bytes], packed: dict[str, Any]) -> Exposure:
     return Exposure(
         exposure_id=packed["id"],
-        shop_id=packed["shop"],
+        shop_id=int(fields[SHOP]),
         at=datetime.fromisoformat(packed["at"]).astimezone(UTC),
         slot=SlotName(packed["slot"]),
         served_by=ServedBy(packed["by"]),
         product_ids=tuple(packed["products"]),
         version_id=packed["version"],
-        visitor=packed["visitor"],
+        visitor=_visitor(fields),
         context_product_id=packed["context"],
         latency_us=packed["us"],
     )
 
 
-def _click(packed: dict[str, Any]) -> Click:
+def _click(fields: Mapping[str, bytes], packed: dict[str, Any]) -> Click:
     return Click(
         exposure_id=packed["id"],
-        shop_id=packed["shop"],
+        shop_id=int(fields[SHOP]),
         at=datetime.fromisoformat(packed["at"]).astimezone(UTC),
         product_id=packed["product"],
-        visitor=packed["visitor"],
+        visitor=_visitor(fields),
     )
 
 
-def _entries(read: Any) -> list[tuple[bytes, dict[bytes, bytes] | None]]:
-    """The entries of the one stream, in either protocol's form."""
-    if not read:
-        return []
-    if isinstance(read, dict):
-        found: Any = next(iter(read.values()))
-        return list(found[0]) if found and isinstance(found[0], list) else list(found)
-    return list(read[0][1])
-
-
-def _make_group() -> None:
-    try:
-        client().xgroup_create(_stream(), GROUP, id="0", mkstream=True)
-    except ResponseError as error:
-        if "BUSYGROUP" not in str(error):
-            raise
-
-
-def _stream() -> str:
-    return key("exposures")
+def _visitor(fields: Mapping[str, bytes]) -> str | None:
+    found = fields.get(VISITOR)
+    return None if found is None else found.decode()

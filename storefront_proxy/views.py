@@ -24,6 +24,7 @@ from storefront_proxy import asked, exposures, outbox, problems, shops
 from storefront_proxy.asked import Ask
 from storefront_proxy.problems import Problem
 from storefront_proxy.recommend import Answer, recommend
+from tenancy.errors import Transient
 
 log = logging.getLogger("shelfwise.storefront")
 
@@ -63,8 +64,8 @@ def signed(method: str) -> Callable[[View], Callable[[HttpRequest], HttpResponse
                 if problem.status == 405:
                     response.headers["Allow"] = method
                 return response
-            except RedisError:
-                log.exception("storefront.redis_down")
+            except (RedisError, Transient):
+                log.exception("storefront.away")
                 response = problems.answer(
                     request, Problem(503, "try_again", "recommendations are not available at the moment")
                 )

@@ -98,7 +98,7 @@ class Books:
     def _left_in_redis(self) -> list[str]:
         prefix = os.environ.get("REDIS_PREFIX", "shelfwise")
         left = {
-            "exposures waiting": self._redis.xlen(f"{prefix}:exposures"),
+            "exposures waiting": self._redis.xlen(f"{prefix}:bus:exposures"),
             "products owed to the copy": self._redis.zcard(f"{prefix}:owed"),
         }
         return [f"{what}: {count}" for what, count in left.items() if count]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from mlops.features import online
 from mlops.features.models import EventRecord, Exposure, Outcome
 from storefront_proxy import exposures, shops
+from tenancy.bus.opened import open_bus
 from tenancy.models import Shop, ShopState
-from tenancy.redis import client, key
 from tenancy.scope import unscoped
 from tests.storefront_proxy.storefront import PATH, Storefront, problem, signature, signed
 
@@ -27,7 +27,7 @@ def _nothing_is_written(stocked: Storefront, shop: Shop) -> Iterator[None]:
     def written() -> tuple[Any, ...]:
         with unscoped(why="the test looks at every shop"):
             rows = EventRecord.objects.count(), Exposure.objects.count(), Outcome.objects.count()
-        return (*rows, exposures.waiting(), client().hgetall(key("served", shop.pk)))
+        return (*rows, exposures.waiting(), open_bus().counts(exposures.TOPIC.name))
 
     before = written()
     yield

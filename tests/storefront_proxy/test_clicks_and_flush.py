@@ -12,6 +12,8 @@ from mlops.features.events import Source
 from mlops.features.models import Exposure, Outcome
 from storefront_proxy import exposures
 from storefront_proxy.tasks import flush as flush_task
+from tenancy.bus.interface import Lag
+from tenancy.bus.opened import open_bus
 from tenancy.models import Shop
 from tenancy.redis import client, key
 from tenancy.scope import scope
@@ -75,7 +77,7 @@ def test_what_a_dead_worker_had_taken_is_taken_over_and_kept_once(storefront: St
     answers = [storefront.ask(slot="home").json()["exposure"] for _ in range(5)]
     exposures.flush(consumer="one", now=datetime.now(UTC))
     answers += [storefront.ask(slot="home").json()["exposure"] for _ in range(5)]
-    stream = key("exposures")
+    stream = key("bus", "exposures")
     # Died after it read; and died after it wrote, before it acknowledged.
     taken = client().xreadgroup(exposures.GROUP, "dead", {stream: ">"}, count=3)
     assert taken
@@ -90,19 +92,23 @@ def test_what_a_dead_worker_had_taken_is_taken_over_and_kept_once(storefront: St
 
 
 def test_an_unreadable_entry_does_not_hold_up_the_others(storefront: Storefront, shop: Shop) -> None:
-    client().xadd(key("exposures"), {"exposure": "not json"})
-    client().xadd(key("exposures"), {"exposure": '{"id": "without the rest"}'})
-    client().xadd(key("exposures"), {"something": "else"})
+    client().xadd(key("bus", "exposures"), {"kind": "exposure", "shop": "1", "body": "not json"})
+    client().xadd(
+        key("bus", "exposures"), {"kind": "click", "shop": "1", "body": '{"id": "without the rest"}'}
+    )
+    client().xadd(key("bus", "exposures"), {"something": "else"})
     storefront.ask(slot="home")
-    assert exposures.flush(consumer="one", now=datetime.now(UTC)) == 4
+    client().xadd(key("bus", "exposures"), {"kind": "exposure", "shop": "none", "body": "{}"})
+    assert exposures.flush(consumer="one", now=datetime.now(UTC)) == 5
     with scope(shop):
         assert Exposure.objects.count() == 1
+    assert open_bus().lag("exposures", exposures.GROUP) == Lag(waiting=0, pending=0, dead=4, oldest_s=0)
 
 
 def test_the_task_flushes_and_survives_a_stream_that_vanished(storefront: Storefront, shop: Shop) -> None:
     storefront.ask(slot="home")
     flush_task()
-    client().delete(key("exposures"))
+    client().delete(key("bus", "exposures"))
     flush_task()
     storefront.ask(slot="home")
     flush_task()
