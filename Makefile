@@ -5,7 +5,7 @@ VAR := $(or $(SHELFWISE_VAR),var)
 export PYTHONDONTWRITEBYTECODE ?=
 export npm_config_update_notifier := false
 
-.PHONY: help setup demo test run stop lint types openapi bench-serving kill-drill screenshots clean
+.PHONY: help setup demo test run stop lint types openapi bench-serving bench-budget kill-drill screenshots clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ openapi: .venv/.installed
 
 bench-serving: setup ## Requests per second and latency of the storefront path, beside a constant view
 	@SHELFWISE_LOCAL=1 $(BIN)/python manage.py bench_serving $(ARGS)
+
+bench-budget: setup ## 10,000 Admin API calls from 4 processes within one shop's rate limit: ARGS="--calls 2000"
+	@exec $(BIN)/python -m shopify_app.local.bench_budget $(ARGS)
 
 kill-drill: setup ## Kill everything at random for two minutes and count what was lost: ARGS="--seed 3 --minutes 5"
 	@exec $(BIN)/python -m shopify_app.local.kill_drill $(ARGS)

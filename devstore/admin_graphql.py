@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("devstore.admin_graphql")
 MAX_TOKENS = 20_000
 THREADS = 8
+DOCUMENTS_KEPT = 64
 RATE_LIMITS = "https://shopify.dev/api/usage/rate-limits"
 DEPRECATION = "https://shopify.dev/api/usage/versioning#deprecation-practices"
 
@@ -106,6 +107,8 @@ class AdminApi:
     def __init__(self, platform: Platform, admin: AdminSchema, state: ApiState, bulk: BulkOperations) -> None:
         self._platform, self._admin, self._state, self._bulk = platform, admin, state, bulk
         self._buckets = Buckets()
+        # An app sends the same few documents again and again, and reading one costs more than running it.
+        self._read = functools.lru_cache(DOCUMENTS_KEPT)(self._parsed)
         # Threads of its own, because each keeps a connection to the shop's file for as long as it lives.
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="admin-api")
 
@@ -140,8 +143,7 @@ class AdminApi:
     def _answer(self, call: Call, store: Store, access: Access) -> Answer:
         schema = self._admin.schema
         try:
-            document = parse(call.query, max_tokens=MAX_TOKENS)
-            errors = validate(schema, document, max_errors=100)
+            document, errors = self._read(call.query)
         except GraphQLError as error:
             return Answer({"errors": [_formatted(error)]})
         except RecursionError:
@@ -168,6 +170,10 @@ class AdminApi:
         except (TooDeep, RecursionError):
             return Answer({"errors": [{"message": "The query is nested too deeply."}]})
         return self._charged(call, document, operation, costing, requested, store, access)
+
+    def _parsed(self, query: str) -> tuple[DocumentNode, list[GraphQLError]]:
+        document = parse(query, max_tokens=MAX_TOKENS)
+        return document, validate(self._admin.schema, document, max_errors=100)
 
     def _charged(
         self,

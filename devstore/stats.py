@@ -21,10 +21,15 @@ class _ShopTally:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def document(self) -> dict[str, Any]:
-        """`budget_share`: points spent / points there were (a full bucket plus what was restored since the first call)."""
-        offered = self.maximum_available + self.restore_rate * (self.last_at - self.first_at)
+        """`budget_share`: points spent / points there were (a full bucket plus what was restored since the first call).
+
+        `seconds`: between the first call and the last.
+        """
+        seconds = self.last_at - self.first_at
+        offered = self.maximum_available + self.restore_rate * seconds
         return {
             "graphql_calls": self.calls,
+            "seconds": round(seconds, 3),
             "throttled": self.throttled,
             "requested_points": self.requested_points,
             "actual_points": self.actual_points,

@@ -150,6 +150,7 @@ CODE_REVISION = environment.text("CODE_REVISION", "")  # empty: read from git wh
 ATTRIBUTION_WINDOW_HOURS = environment.whole("ATTRIBUTION_WINDOW_HOURS", default=24, lowest=1, highest=720)
 BULK_POLL_S = environment.whole("BULK_POLL_S", default=1 if LOCAL else 30, lowest=1, highest=600)
 API_HEADROOM_PERCENT = environment.whole("API_HEADROOM_PERCENT", default=50, lowest=0, highest=95)
+API_LEGACY_REST = environment.flag("API_LEGACY_REST", default=False)
 
 # --- Celery ------------------------------------------------------------------------------------------------------
 WORKER_CONCURRENCY = environment.whole("WORKER_CONCURRENCY", default=2, lowest=1, highest=64)

@@ -16,13 +16,15 @@ import httpx
 from django.conf import settings
 
 from shopify_app.graphql import budget, shop_http
+from shopify_app.graphql.budget import Taken
 from shopify_app.graphql.library import document
 from shopify_app.graphql.throttle import Bucket, Priority
 from tenancy.errors import Bug, NeedsReauth, Transient, UserFixable
 from tenancy.models import Shop
 
 log = logging.getLogger("shelfwise.graphql")
-FIRST_GUESS_POINTS = 100.0
+# More than any document of ours asks for: what one really costs is known from its first answer on.
+FIRST_GUESS_POINTS = 500.0
 TRIES = 3
 _last_cost: dict[str, float] = {}
 
@@ -63,6 +65,10 @@ class DocumentRejected(Bug):
     code = "document_rejected"
 
 
+def _nobody(_waited_s: float) -> None:
+    """Nobody wants to know how long a call waited."""
+
+
 # Given the token that was refused (None at first), returns the one to use.
 TokenSupplier = Callable[[str | None], str]
 
@@ -73,12 +79,14 @@ class AdminClient:
 
     Args:
         patience_s: how long one call may wait for the budget before it raises `Throttled`.
+        on_wait: told how long each call stood in the queue for points, in seconds.
     """
 
     shop: Shop
     token: TokenSupplier
     priority: Priority = Priority.FOLLOW_UP
     patience_s: float = 5.0
+    on_wait: Callable[[float], None] = _nobody
 
     def run(self, name: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the document `name` and return its `data`.
@@ -91,10 +99,12 @@ class AdminClient:
         token = self.token(None)
         renewed = False
         waited = 0.0
+        kind = _kind(name, variables or {})
         for attempt in range(TRIES):
-            waited += self._wait_for_budget(name, self.patience_s - waited)
+            taken = self._take(kind, self.patience_s - waited)
+            waited += taken.waited_s
             try:
-                return self._once(name, variables or {}, token)
+                return self._once(name, kind, variables or {}, token, taken)
             except TokenRejected:
                 if renewed:
                     raise
@@ -109,19 +119,44 @@ class AdminClient:
             "Shopify refuses the token of this shop", next_step="Open the app from the Shopify admin."
         )
 
-    def _wait_for_budget(self, name: str, patience_s: float) -> float:
-        waited = 0.0
-        cost = _last_cost.get(name, FIRST_GUESS_POINTS)
-        while (pause := budget.reserve(self.shop, cost, self.priority, now=time.time())) > 0:
-            if waited + pause > patience_s:
-                raise Throttled(
-                    "the share of Shopify's rate limit for this kind of call is used up", wait_s=pause
-                )
-            time.sleep(pause)
-            waited += pause
-        return waited
+    def _take(self, kind: str, patience_s: float) -> Taken:
+        cost = _last_cost.get(kind) or budget.known_cost(kind) or FIRST_GUESS_POINTS
+        try:
+            taken = budget.take(self.shop, cost, self.priority, patience_s=patience_s)
+        except budget.OutOfPatience as error:
+            raise Throttled(
+                "the share of Shopify's rate limit for this kind of call is used up", wait_s=error.wait_s
+            ) from error
+        self.on_wait(taken.waited_s)
+        return taken
 
-    def _once(self, name: str, variables: dict[str, Any], token: str) -> dict[str, Any]:
+    def _once(
+        self, name: str, kind: str, variables: dict[str, Any], token: str, taken: Taken
+    ) -> dict[str, Any]:
+        cost = _Cost()
+        throttled = False
+        try:
+            answer = self._ask(name, variables, token)
+            errors = [each for each in answer.get("errors") or [] if isinstance(each, dict)]
+            codes = {str((each.get("extensions") or {}).get("code", "")) for each in errors}
+            throttled = "THROTTLED" in codes
+            cost = _told(answer, throttled=throttled)
+        except Throttled:
+            throttled = True
+            raise
+        finally:
+            budget.report(self.shop, taken, cost.bucket, spent=cost.spent, throttled=throttled)
+        if cost.requested is None:
+            log.info("graphql.no_cost", extra={"document": name})
+        elif _last_cost.get(kind) != cost.requested:
+            _last_cost[kind] = cost.requested
+            budget.learn_cost(kind, cost.requested)
+        if errors or answer.get("data") is None:
+            raise _error(name, errors, codes, cost.wait_s)
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    def _ask(self, name: str, variables: dict[str, Any], token: str) -> dict[str, Any]:
         url = shop_http.shop_url(self.shop.domain, f"/admin/api/{settings.SHOPIFY_API_VERSION}/graphql.json")
         headers = {**shop_http.shop_headers(self.shop.domain), "X-Shopify-Access-Token": token}
         body = {"query": document(name), "variables": variables, "operationName": name}
@@ -138,34 +173,45 @@ class AdminClient:
             raise ShopifyTrouble("Shopify's answer was cut off") from error
         if not isinstance(answer, dict):
             raise ShopifyTrouble("Shopify's answer was not understood")
-        errors = [each for each in answer.get("errors") or [] if isinstance(each, dict)]
-        codes = {str((each.get("extensions") or {}).get("code", "")) for each in errors}
-        asked = self._learn(name, answer, throttled="THROTTLED" in codes)
-        if errors or answer.get("data") is None:
-            raise _error(name, errors, codes, asked)
-        data: dict[str, Any] = answer["data"]
-        return data
+        return answer
 
-    def _learn(self, name: str, answer: dict[str, Any], *, throttled: bool) -> float | None:
-        """Tell the budget what the answer says; seconds until the bucket holds this call, when that is known."""
-        cost = (answer.get("extensions") or {}).get("cost") or {}
-        status = cost.get("throttleStatus") or {}
-        bucket = None
-        seconds = None
-        try:
-            requested = float(cost["requestedQueryCost"])
-            _last_cost[name] = requested
-            bucket = Bucket(
-                maximum=float(status["maximumAvailable"]),
-                available=float(status["currentlyAvailable"]),
-                restore_rate=max(1.0, float(status["restoreRate"])),
-                at=time.time(),
-            )
-            seconds = max(1.0, (requested - bucket.available) / bucket.restore_rate)
-        except (KeyError, TypeError, ValueError):
-            log.info("graphql.no_cost", extra={"document": name})
-        budget.report(self.shop, bucket, self.priority, throttled=throttled)
-        return seconds
+
+@dataclass(frozen=True, slots=True)
+class _Cost:
+    """What an answer said of its cost; None where it said nothing.
+
+    Args:
+        wait_s: until the bucket holds such a call.
+    """
+
+    requested: float | None = None
+    spent: float | None = None
+    bucket: Bucket | None = None
+    wait_s: float | None = None
+
+
+def _told(answer: dict[str, Any], *, throttled: bool) -> _Cost:
+    cost = (answer.get("extensions") or {}).get("cost") or {}
+    status = cost.get("throttleStatus") or {}
+    try:
+        requested = float(cost["requestedQueryCost"])
+        bucket = Bucket(
+            maximum=float(status["maximumAvailable"]),
+            available=float(status["currentlyAvailable"]),
+            restore_rate=max(1.0, float(status["restoreRate"])),
+            at=time.time(),
+        )
+        actual = cost.get("actualQueryCost")
+        spent = 0.0 if throttled else requested if actual is None else float(actual)
+    except (KeyError, TypeError, ValueError):
+        return _Cost()
+    return _Cost(requested, spent, bucket, max(1.0, (requested - bucket.available) / bucket.restore_rate))
+
+
+def _kind(name: str, variables: dict[str, Any]) -> str:
+    """Calls of one kind ask for the same points: those depend on the document and on the sizes of its pages."""
+    sizes = [f"{key}={value}" for key, value in sorted(variables.items()) if type(value) is int]
+    return ":".join([name, *sizes])
 
 
 def _refuse_status(response: httpx.Response, name: str) -> None:
