@@ -16,11 +16,13 @@ from mlops.features.events import Source
 from mlops.features.models import Exposure, Outcome
 from mlops.registry.models import Version
 from shopify_app.admin_api import urls
+from shopify_app.webhooks.models import InboxDelivery
 from storefront_proxy import exposures, shops
 from storefront_proxy import urls as proxy_urls
 from tenancy.audit import record
 from tenancy.models import Role, Shop
 from tenancy.scope import scope, unscoped
+from tests.admin_api.dead_letter_of import dead_letter
 from tests.admin_api.members import Answer, Member, hire
 from tests.admin_api.versions_of import deployed, registered
 from tests.mlops.builders import product
@@ -40,6 +42,7 @@ class Neighbours:
     theirs: Shop
     their_version: Version
     their_staff: Member
+    their_delivery: InboxDelivery
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +61,10 @@ def neighbours(shop: Shop, other_shop: Shop, now: datetime) -> Neighbours:
     theirs = registered(other_shop, 2, now, recall=0.777)
     deployed(other_shop, theirs, now)
     record(other_shop, actor="staff:7001", action="their.secret", now=now, reason="their reason")
-    return Neighbours(hire(shop, 1001, Role.OWNER), other_shop, theirs, hire(other_shop, 7001, Role.OWNER))
+    letter = dead_letter(other_shop, now, problem="their problem")
+    return Neighbours(
+        hire(shop, 1001, Role.OWNER), other_shop, theirs, hire(other_shop, 7001, Role.OWNER), letter
+    )
 
 
 def _version(to: Any) -> tuple[str, str, Any]:
@@ -73,11 +79,13 @@ NAMING: dict[str, Callable[[Any], tuple[str, str, Any]] | None] = {
     "audit": None,
     "staff": None,
     "training": None,
+    "dead-letters": None,
     "import-restart": None,
     "nothing-here": None,
     "version": _version,
     "rollback": lambda to: ("POST", "slots/home/rollback", {"expected_version": str(to), **REASON}),
     "deploy": lambda to: ("POST", "slots/home/deploy", {"version": str(to), **REASON}),
+    "replay": lambda to: ("POST", f"webhooks/{to}/replay", REASON),
     "role": lambda to: ("PUT", f"staff/{to}", {"role": "owner"}),
 }
 
@@ -90,7 +98,8 @@ def test_every_address_is_in_the_table() -> None:
 def test_what_is_theirs_answers_like_what_is_missing(neighbours: Neighbours, name: str) -> None:
     naming = NAMING[name]
     assert naming is not None
-    foreign = neighbours.their_staff.user_id if name == "role" else neighbours.their_version.pk
+    named = {"role": neighbours.their_staff.user_id, "replay": neighbours.their_delivery.pk}
+    foreign = named.get(name, neighbours.their_version.pk)
     before = _everything_of(neighbours.their_staff)
     answers: list[Answer] = [neighbours.owner.send(*naming(to)) for to in (foreign, MISSING)]
     for each in answers:
@@ -110,6 +119,8 @@ def test_what_is_theirs_answers_like_what_is_missing(neighbours: Neighbours, nam
         "audit",
         "audit?before=99999999",
         "staff",
+        "webhooks/dead",
+        "webhooks/dead?before=99999999",
     ],
 )
 @pytest.mark.parametrize("claim", ["", "shop=stranger.myshopify.com", "shop_id=2"])
@@ -118,7 +129,15 @@ def test_lists_hold_nothing_of_theirs(neighbours: Neighbours, path: str, claim: 
     answer = neighbours.owner.ask(joined)
     assert answer.status == 200
     text = str(answer.body)
-    for theirs in (neighbours.theirs.domain, "Stranger", "their.secret", "their reason", "7001", "0.777"):
+    for theirs in (
+        neighbours.theirs.domain,
+        "Stranger",
+        "their.secret",
+        "their reason",
+        "their problem",
+        "7001",
+        "0.777",
+    ):
         assert theirs not in text
     assert f"'id': '{neighbours.their_version.pk}'" not in text
 
@@ -132,7 +151,10 @@ def test_work_that_is_asked_for_is_done_for_the_asker_alone(neighbours: Neighbou
 
 
 def _everything_of(member: Member) -> list[Any]:
-    found = [member.ask(path).body for path in ("overview", "versions", "audit", "staff", "traffic?days=7")]
+    found = [
+        member.ask(path).body
+        for path in ("overview", "versions", "audit", "staff", "traffic?days=7", "webhooks/dead")
+    ]
     found[0].pop("at")
     return found
 

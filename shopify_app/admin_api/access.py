@@ -26,6 +26,21 @@ def access_version(version_id: str) -> Version:
     return registry.access_version(int(version_id))
 
 
+def delivery_number(delivery_id: str) -> int:
+    """The number of a webhook delivery; whose it is, `dead_letters` knows.
+
+    Raises:
+        NotFound: no delivery has such a number.
+    """
+    if not (delivery_id.isascii() and delivery_id.isdecimal() and len(delivery_id) <= _LONGEST_ID):
+        raise NotFound(
+            "There is no such delivery.",
+            code="delivery_not_found",
+            next_step="Reload the list of deliveries.",
+        )
+    return int(delivery_id)
+
+
 def access_slot(name: str) -> SlotName:
     """A slot that can be changed by hand.
 

@@ -206,6 +206,23 @@ class IncidentPageShape(serializers.Serializer[Any]):
     next_before = serializers.IntegerField(allow_null=True, help_text="pass as `before` for older incidents")
 
 
+class DeliveryShape(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    webhook_id = serializers.CharField()
+    topic = serializers.CharField()
+    state = serializers.ChoiceField(choices=["pending", "done", "dead"])
+    triggered_at = serializers.DateTimeField(help_text="when it happened in the shop")
+    received_at = serializers.DateTimeField()
+    attempts = serializers.IntegerField()
+    problem = serializers.CharField(help_text="why it was given up")
+
+
+class DeadLetterPageShape(serializers.Serializer[Any]):
+    deliveries = DeliveryShape(many=True)
+    total = serializers.IntegerField(help_text="on all pages")
+    next_before = serializers.IntegerField(allow_null=True, help_text="pass as `before` for older ones")
+
+
 class StaffMemberShape(serializers.Serializer[Any]):
     user_id = serializers.IntegerField()
     role = serializers.ChoiceField(choices=Role.values)

@@ -13,6 +13,7 @@ from shopify_app.admin_api.scoped_view import NothingHere
 from shopify_app.admin_api.slots import DeployView, RollBackView
 from shopify_app.admin_api.staff import RoleView, StaffView
 from shopify_app.admin_api.versions import VersionsView, VersionView
+from shopify_app.admin_api.webhooks import DeadLettersView, ReplayView
 
 
 class MemberNumber(IntConverter):
@@ -35,6 +36,8 @@ urlpatterns = [
     path("import/restart", ImportView.as_view(), name="import-restart"),
     path("incidents", IncidentsView.as_view(), name="incidents"),
     path("audit", AuditView.as_view(), name="audit"),
+    path("webhooks/dead", DeadLettersView.as_view(), name="dead-letters"),
+    path("webhooks/<str:delivery_id>/replay", ReplayView.as_view(), name="replay"),
     path("staff", StaffView.as_view(), name="staff"),
     path("staff/<member:user_id>", RoleView.as_view(), name="role"),
     re_path(r"^.*$", NothingHere.as_view(), name="nothing-here"),

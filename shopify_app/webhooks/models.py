@@ -35,6 +35,8 @@ class InboxDelivery(ShopOwned):
         indexes = [
             # Serves the drain: what is open in one shop, oldest first.
             models.Index(fields=["shop", "id"], name="delivery_open", condition=models.Q(state="pending")),
+            # Serves the list of what was given up.
+            models.Index(fields=["shop", "id"], name="delivery_dead", condition=models.Q(state="dead")),
             # Serves the weekly forgetting.
             models.Index(fields=["done_at"], name="delivery_done", condition=models.Q(state="done")),
         ]

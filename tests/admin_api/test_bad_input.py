@@ -33,7 +33,9 @@ BODIES = {
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
-@pytest.mark.parametrize("path", ["slots/home/rollback", "slots/home/deploy", "training", "import/restart"])
+@pytest.mark.parametrize(
+    "path", ["slots/home/rollback", "slots/home/deploy", "training", "import/restart", "webhooks/1/replay"]
+)
 def test_bad_bodies(owner: Member, path: str, body: bytes) -> None:
     if not body and not path.startswith("slots/"):
         pytest.skip("work in the background may be asked for without a reason")
@@ -58,6 +60,12 @@ def test_bad_bodies(owner: Member, path: str, body: bytes) -> None:
         ("GET", "versions?limit=101", 400),
         ("GET", "versions?before=99999999999999999999", 400),
         ("GET", "audit?before=x", 400),
+        ("GET", "webhooks/dead?before=x", 400),
+        ("GET", "webhooks/dead?limit=0", 400),
+        ("POST", "webhooks/abc/replay", 404),
+        ("POST", "webhooks/99999999999999999999/replay", 404),
+        ("POST", "webhooks/-1/replay", 404),
+        ("POST", "webhooks/dead", 405),
         ("GET", "overview?format=xml", 404),
         ("GET", "versions/abc", 404),
         ("GET", "versions/99999999999999999999", 404),
