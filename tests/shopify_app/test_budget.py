@@ -7,12 +7,18 @@ import time
 
 import pytest
 from django.conf import settings
+from graphql import OperationDefinitionNode, parse
 from pytest_django import Settings
 
-from shopify_app.graphql import budget
+from devstore.cost import Costing
+from devstore.fetch_schema import SCHEMA_PATH
+from devstore.schema import load_schema
+from shopify_app.graphql import budget, library
 from shopify_app.graphql.budget import OutOfPatience, Taken
+from shopify_app.graphql.client import FIRST_GUESS_POINTS
 from shopify_app.graphql.throttle import Bucket, Priority
 from shopify_app.local.bench_budget import Place, measure
+from shopify_app.sync.reread import LINES_PER_PAGE, MEMBERS_PER_PAGE, VARIANTS_PER_PAGE
 from tenancy.models import Shop
 from tests.devstore.running import SECRET, RunningDevstore
 from tests.shopify_app.conftest import CLIENT_ID
@@ -137,6 +143,17 @@ def test_without_redis_a_process_counts_for_itself(birch: Shop, settings: Settin
     assert take(birch, 600, FOLLOW_UP) is not None
     assert take(birch, 600, FOLLOW_UP) is None
     assert budget.known_cost("ShopInfo") is None
+
+
+def test_no_document_asks_for_more_than_the_first_guess() -> None:
+    schema = load_schema(SCHEMA_PATH).schema
+    sizes = {"lines": LINES_PER_PAGE, "variants": VARIANTS_PER_PAGE, "products": MEMBERS_PER_PAGE}
+    costs = {}
+    for name in library.names():
+        (operation,) = parse(library.document(name)).definitions
+        assert isinstance(operation, OperationDefinitionNode)
+        costs[name] = Costing(schema, {}, {"id": "gid://shopify/Any/1", **sizes}).requested(operation)
+    assert max(costs.values()) <= FIRST_GUESS_POINTS, costs
 
 
 def test_processes_together_use_the_bucket_up_and_are_never_throttled(devstore: RunningDevstore) -> None:
