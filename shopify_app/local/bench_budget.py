@@ -260,6 +260,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--port", type=int, default=9392, help="of the local Shopify, if free (9392)")
+    parser.add_argument("--rate", type=float, help="restored points a second (60 %% of what a trial spends)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     given = parser.parse_args()
     services = Embedded(default_folder() / "bench")
@@ -274,6 +275,7 @@ def main() -> int:
             processes=given.processes,
             seed=given.seed,
             trial_calls=max(200, given.calls // 20),
+            rate=given.rate,
         )
     sys.stdout.write((json.dumps(asdict(figures)) if given.json else report(figures)) + "\n")
     for each in figures.missed:
