@@ -63,6 +63,8 @@ VERIFIED_BY = {
     "api/import/restart": S,
     "api/audit": S,
     "api/incidents": S,
+    "api/webhooks/dead": S,
+    "api/webhooks/<str:delivery_id>/replay": S,
     "api/staff": S,
     "api/staff/<member:user_id>": S,
     "api/^.*$": S,
