@@ -103,7 +103,8 @@ def report(
 
     Args:
         bucket: None when the answer did not tell, or there was none.
-        spent: points that Shopify charged; None when that is not known: they all stay spent.
+        spent: points that Shopify charged; None when that is not known: they stay taken from the bucket until an
+            answer tells what is in it, and are given back to our share of it.
     """
     if bucket is not None:
         _own[shop.pk] = bucket

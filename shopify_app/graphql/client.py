@@ -30,9 +30,15 @@ _last_cost: dict[str, float] = {}
 
 
 class Throttled(Transient):
-    """The bucket is empty, or our share of it is."""
+    """The bucket is empty."""
 
     code = "shopify_throttled"
+
+
+class BudgetSpent(Throttled):
+    """Our own share is used up: nothing was sent, nothing is wrong, and it passes by itself in `wait_s`."""
+
+    code = "budget_spent"
 
 
 class ShopifyTrouble(Transient):
@@ -92,7 +98,8 @@ class AdminClient:
         """Run the document `name` and return its `data`.
 
         Raises:
-            Throttled, ShopifyTrouble: may pass by itself.
+            BudgetSpent: its points would not be there within `patience_s`.
+        Throttled, ShopifyTrouble: may pass by itself.
             ShopClosed, AccessDenied, TokenRejected: a person must act.
             DocumentRejected: our fault.
         """
@@ -124,7 +131,7 @@ class AdminClient:
         try:
             taken = budget.take(self.shop, cost, self.priority, patience_s=patience_s)
         except budget.OutOfPatience as error:
-            raise Throttled(
+            raise BudgetSpent(
                 "the share of Shopify's rate limit for this kind of call is used up", wait_s=error.wait_s
             ) from error
         self.on_wait(taken.waited_s)

@@ -19,7 +19,7 @@ from django.utils import timezone
 from shopify_app import installs
 from shopify_app.graphql import bulk
 from shopify_app.graphql.bulk import BulkBusy, ResultGone
-from shopify_app.graphql.client import AccessDenied, AdminClient, ShopifyTrouble
+from shopify_app.graphql.client import AccessDenied, AdminClient, BudgetSpent, ShopifyTrouble
 from shopify_app.graphql.throttle import Priority
 from shopify_app.sync import decide, leases, staging
 from shopify_app.sync.leases import LeaseLost
@@ -89,6 +89,8 @@ def step(shop: Shop, job_id: int, *, clock: Clock = timezone.now) -> bool:
         return _fail(job, clock(), error.code, f"{error.message}. {error.next_step}")
     except BulkBusy as error:
         return _put_off(job, clock(), float(settings.BULK_POLL_S) * 2, error, trouble=0)
+    except BudgetSpent as error:
+        return _put_off(job, clock(), error.wait_s or 1.0, error, trouble=0)
     except Transient as error:
         return _put_off(
             job, clock(), decide.pause_after_trouble(job.troubles, error.wait_s), error, trouble=1

@@ -18,7 +18,8 @@ from tenancy import pseudonyms
 Row = Mapping[str, Any]
 PERIODS_PER_CALL = 16
 IDS_PER_CALL = 250
-STOCK_ITEMS_PER_PAGE = 10
+# About 390 points with their levels.
+STOCK_ITEMS_PER_PAGE = 5
 CUSTOMER = "Customer"
 
 

@@ -20,7 +20,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from shopify_app import installs
-from shopify_app.graphql.client import AccessDenied, AdminClient
+from shopify_app.graphql.client import AccessDenied, AdminClient, BudgetSpent
 from shopify_app.graphql.throttle import Priority
 from shopify_app.sync import differences, kept, listing
 from shopify_app.sync.decide import MOST_TROUBLES, pause_after_trouble
@@ -105,6 +105,8 @@ def step(shop: Shop, sweep_id: int, *, clock: Clock = timezone.now) -> bool:
     except LeaseLost:
         log.warning("sync.sweep_lease_lost", extra={"shop_id": shop.pk, "resource": sweep.resource})
         return False
+    except BudgetSpent as error:
+        return _wait(sweep, clock(), error)
     except Transient as error:
         return _put_off(sweep, clock(), pause_after_trouble(sweep.troubles + 1, error.wait_s), error)
     except AccessDenied as error:
@@ -304,6 +306,12 @@ def _give_up(sweep: Sweep, now: datetime, code: str, message: str) -> bool:
         lease_token="", lease_until=None,
     )  # fmt: skip
     log.error("sync.sweep_failed", extra={"shop_id": sweep.shop_id, "resource": sweep.resource, "code": code})
+    return False
+
+
+def _wait(sweep: Sweep, now: datetime, error: BudgetSpent) -> bool:
+    """Go on when the points are there. A sweep that repairs much waits often: that is no trouble."""
+    _held(sweep).update(next_step_at=now + timedelta(seconds=error.wait_s or 1.0))
     return False
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from shopify_app.graphql.client import BudgetSpent
 from shopify_app.sync import receive
 from shopify_app.sync.receive import Received, Untranslatable
 from shopify_app.sync.reread import Wanted
@@ -86,6 +87,8 @@ def _one_by_one(shop: Shop, delivery: InboxDelivery, received: Received, now: da
 def _read_again(shop: Shop, wanted: Wanted, asking: list[InboxDelivery], now: datetime) -> None:
     try:
         receive.read_again(shop, wanted, now)
+    except BudgetSpent as error:
+        inbox.wait(asking, error.wait_s or 1.0, now)
     except (Transient, UserFixable) as error:
         for delivery in asking:
             inbox.later(delivery, error.message, now)

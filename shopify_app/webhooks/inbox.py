@@ -87,6 +87,13 @@ def later(delivery: InboxDelivery, reason: str, now: datetime) -> None:
     )
 
 
+def wait(deliveries: Iterable[InboxDelivery], seconds: float, now: datetime) -> None:
+    """Take up again in so many seconds, as if they had not been tried: nothing failed."""
+    InboxDelivery.objects.filter(pk__in=[each.pk for each in deliveries]).update(
+        next_try_at=now + timedelta(seconds=seconds), attempts=F("attempts") - 1, in_flight_until=None
+    )
+
+
 def replay(shop: Shop, delivery_ids: Iterable[int], now: datetime) -> int:
     """Send dead deliveries back to work; the number that were."""
     return InboxDelivery.objects.filter(

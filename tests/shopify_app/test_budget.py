@@ -18,6 +18,7 @@ from shopify_app.graphql.budget import OutOfPatience, Taken
 from shopify_app.graphql.client import FIRST_GUESS_POINTS
 from shopify_app.graphql.throttle import Bucket, Priority
 from shopify_app.local.bench_budget import Place, measure
+from shopify_app.sync.listing import LISTED, STOCK_ITEMS_PER_PAGE
 from shopify_app.sync.reread import LINES_PER_PAGE, MEMBERS_PER_PAGE, VARIANTS_PER_PAGE
 from tenancy.models import Shop
 from tests.devstore.running import SECRET, RunningDevstore
@@ -147,12 +148,17 @@ def test_without_redis_a_process_counts_for_itself(birch: Shop, settings: Settin
 
 def test_no_document_asks_for_more_than_the_first_guess() -> None:
     schema = load_schema(SCHEMA_PATH).schema
+    pages = {each.document: each.size for each in LISTED.values()} | {
+        "InventoryTouched": STOCK_ITEMS_PER_PAGE
+    }
     sizes = {"lines": LINES_PER_PAGE, "variants": VARIANTS_PER_PAGE, "products": MEMBERS_PER_PAGE}
     costs = {}
     for name in library.names():
         (operation,) = parse(library.document(name)).definitions
         assert isinstance(operation, OperationDefinitionNode)
-        costs[name] = Costing(schema, {}, {"id": "gid://shopify/Any/1", **sizes}).requested(operation)
+        costs[name] = Costing(
+            schema, {}, {"id": "gid://shopify/Any/1", "size": pages.get(name), **sizes}
+        ).requested(operation)
     assert max(costs.values()) <= FIRST_GUESS_POINTS, costs
 
 

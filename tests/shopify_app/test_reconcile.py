@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,9 +24,11 @@ from devstore.store import Store
 from mlops.features import store
 from mlops.features.models import Customer, EventRecord, Order, Product
 from shopify_app import installs
+from shopify_app.graphql import budget
+from shopify_app.graphql.throttle import Bucket, Priority
 from shopify_app.sync import reconcile
 from shopify_app.sync.differences import Findings
-from shopify_app.sync.models import ImportJob, Resource, Sweep, SweepState
+from shopify_app.sync.models import OPEN_SWEEPS, ImportJob, Resource, Sweep, SweepState
 from shopify_app.sync.tasks import reconcile_all
 from shopify_app.webhooks.drain import drain
 from tenancy import pseudonyms
@@ -129,6 +132,15 @@ def bring(
     return len(arrived)
 
 
+def work_on(shop: Shop, each: Sweep, clock: reconcile.Clock) -> None:
+    """Step as the worker does, when the sweep's own time has come."""
+    until = time.monotonic() + 30
+    while each.state in OPEN_SWEEPS and time.monotonic() < until:
+        if not reconcile.step(shop, each.pk, clock=clock):
+            each.refresh_from_db()
+            time.sleep(max(0.0, (each.next_step_at - clock()).total_seconds()))
+
+
 def sweep(shop: Shop, *, after: timedelta = timedelta(minutes=5)) -> dict[str, Findings]:
     """One sweep of everything, as if some minutes had passed."""
 
@@ -137,8 +149,7 @@ def sweep(shop: Shop, *, after: timedelta = timedelta(minutes=5)) -> dict[str, F
 
     with scope(shop):
         for each in reconcile.start(shop, now=clock()):
-            while reconcile.step(shop, each.pk, clock=clock):
-                pass
+            work_on(shop, each, clock)
         found = list(Sweep.objects.all())
         assert {each.state for each in found} == {SweepState.RESTING}, [each.problem for each in found]
         return {each.resource: Findings.read(each.found) for each in found}
@@ -270,8 +281,13 @@ def test_a_quiet_shop_has_no_incident_and_few_calls(shop: Shop, shopify: Running
     with scope(shop):
         before = EventRecord.objects.count()
     shopify.control("DELETE", "/stats")
+    began = time.monotonic()
     found = sweep(shop)
+    assert time.monotonic() - began < 5, "it did not wait for points"
     assert {each.repaired for each in found.values()} == {0}
+    stats = shopify.control("GET", "/stats").json()["shops"][DOMAIN]
+    assert stats["graphql_calls"] < 20
+    assert stats["actual_points"] < 200, "a tenth of the bucket"
     with scope(shop):
         assert not shop.incidents.exists()
         assert EventRecord.objects.count() == before, "what agrees is not told again"
@@ -355,13 +371,33 @@ def test_a_throttled_and_failing_api_delays_the_sweep_only(shop: Shop, shopify: 
     shopify.control("POST", "/faults", {"seed": 5, "api": {"error_rate": 0.15, "throttle_rate": 0.03}})
     with scope(shop):
         for each in reconcile.start(shop, now=timezone.now()):
-            for _ in range(40):
+            until = time.monotonic() + 30
+            while each.state in OPEN_SWEEPS and time.monotonic() < until:
                 reconcile.step(shop, each.pk)
                 Sweep.objects.update(next_step_at=timezone.now() - timedelta(seconds=1))
                 each.refresh_from_db()
-                if each.state == SweepState.RESTING:
-                    break
+                time.sleep(0.05)
+        assert not Sweep.objects.filter(state__in=OPEN_SWEEPS).exists()
         assert not Sweep.objects.exclude(problem="").exists()
+    assert difference(shop, shopify) == []
+
+
+def test_a_sweep_without_points_waits_and_is_no_trouble(shop: Shop, shopify: RunningDevstore) -> None:
+    """Another part of the app has just used our share up for some seconds to come."""
+    place(shopify.platform.store(DOMAIN), 3, now=timezone.now())
+    used = budget.take(shop, 250, Priority.FOLLOW_UP, patience_s=0)
+    budget.report(shop, used, Bucket(2000, 1000, 100, time.time()), spent=1300)
+    with scope(shop):
+        first = reconcile.start(shop, now=timezone.now(), resources=(Resource.ORDERS,))[0]
+        began = time.monotonic()
+        assert reconcile.step(shop, first.pk) is False
+        assert time.monotonic() - began < 1, "the worker is free for others meanwhile"
+        first.refresh_from_db()
+        assert (first.state, first.troubles, first.problem) == (SweepState.WALKING, 0, "")
+        assert first.next_step_at > timezone.now()
+        work_on(shop, first, timezone.now)
+        assert first.state == SweepState.RESTING
+    sweep(shop)
     assert difference(shop, shopify) == []
 
 

@@ -1,6 +1,6 @@
 -- What an answer said. Shopify counted at some moment between the sending and now, while other calls were on their way,
 -- so its figure is a bound from both sides, not the level itself.
--- ARGV: ticket, headroom (0..1), points spent ('' when unknown: all stay spent), then, when the answer told them,
+-- ARGV: ticket, headroom (0..1), points spent ('' when unknown), then, when the answer told them,
 --   maximum, available, restore rate.
 local headroom = tonumber(ARGV[2])
 local b = load()
@@ -14,6 +14,9 @@ local entry = packed and cjson.decode(packed)
 local refund = 0
 if entry and ARGV[3] ~= '' then refund = entry[1] - tonumber(ARGV[3]) end
 b.level, b.allowance = b.level + refund, b.allowance + refund
+-- A failed answer tells no cost. The next one will tell the level; of our share a failure is taken to have cost nothing,
+-- since only what was asked is known, and that is many times what calls cost.
+if entry and ARGV[3] == '' then b.allowance = b.allowance + entry[1] end
 if ARGV[4] and ARGV[4] ~= '' then
   local available = tonumber(ARGV[5])
   b.allowance = b.allowance + (tonumber(ARGV[4]) - b.maximum) * (1 - headroom)

@@ -27,9 +27,11 @@ local own = math.min(cost + b.maximum * share, b.maximum)
 local wait = short(b.level, ahead + own, b.rate)
 local soonest = short(b.level + on_their_way, own, b.rate)
 if headroom > 0 and rank > 0 then
-  local our_rate, wanted = b.rate * (1 - headroom), math.min(cost, b.maximum * (1 - headroom))
-  wait = math.max(wait, short(b.allowance, ahead + wanted, our_rate))
-  soonest = math.max(soonest, short(b.allowance + on_their_way, wanted, our_rate))
+  -- Our share may be overdrawn by one call: calls ask for many times what they cost, and the share is of the cost. Until
+  -- the answer tells it, the next one waits.
+  local our_rate, wanted = b.rate * (1 - headroom), 1 + calls_ahead
+  wait = math.max(wait, short(b.allowance, wanted, our_rate))
+  soonest = math.max(soonest, short(b.allowance + on_their_way, 1, our_rate))
 end
 if legacy then
   -- One of the two requests is for serving alone.
@@ -46,7 +48,8 @@ if wait > 0.0001 then
   return {0, tostring(wait), tostring(math.min(soonest, wait))}
 end
 redis.call('HDEL', KEYS[2], ticket)
-b.level, b.allowance, b.requests = b.level - cost, b.allowance - cost, b.requests - 1
+b.level, b.allowance = b.level - cost, b.allowance - cost
+if legacy then b.requests = b.requests - 1 end
 b.reserved = b.reserved + cost
 local entry = {cost, now + tonumber(ARGV[8]), b.refunded, b.reserved, on_their_way, now}
 redis.call('HSET', KEYS[3], ticket, cjson.encode(entry))
