@@ -16,6 +16,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from redis.client import Pipeline
 
+from tenancy.errors import Transient
 from tenancy.outages import AWAY
 from tenancy.redis import client, key
 
@@ -87,7 +88,7 @@ class _Everything(Collector):
         for name, read in sources.items():
             try:
                 found = list(read())
-            except AWAY:
+            except (Transient, *AWAY):
                 failed[(name,)] = 1.0
             else:
                 failed[(name,)] = 0.0

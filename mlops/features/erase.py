@@ -27,6 +27,17 @@ class Erased:
     exposures: int
 
 
+def visitors_of(shop: Shop, customer_id: int, order_ids: Sequence[int]) -> list[str]:
+    """The visitor ids on the customer's orders: by them, what the storefront still has on its way is found."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select distinct visitor from features_order where shop_id = %s and visitor is not null"
+            " and (customer_id = %s or order_id = any(%s))",
+            [shop.pk, customer_id, list(order_ids)],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
 def erase_customer(shop: Shop, customer_id: int, order_ids: Sequence[int]) -> Erased:
     """The orders stay as sales of nobody; the customer's number and visitor ids go, from state and log. Safe twice.
 

@@ -25,6 +25,7 @@ from shopify_app import installs
 from shopify_app.sync import customers
 from tenancy import audit, pseudonyms
 from tenancy import redis as shared_redis
+from tenancy.bus import in_flight
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
 
@@ -77,9 +78,12 @@ def read_export(shop: Shop, request_id: int) -> dict[str, Any]:
 def redact_customer(shop: Shop, payload: Mapping[str, Any], *, now: datetime) -> Erased:
     """customers/redact: the orders stay as sales of nobody; the customer's number and visitor ids go. Safe twice."""
     customer_id = customer_number(payload)
+    pseudonym = pseudonyms.of(shop).of_customer(customer_id)
+    order_ids = _ids(payload.get("orders_to_redact"))
+    # First, and without a lock: what a consumer has in hand must be in its table before that is erased.
+    in_flight.forget(shop.pk, visitors=erase.visitors_of(shop, pseudonym, order_ids))
     with transaction.atomic():
-        pseudonym = pseudonyms.of(shop).of_customer(customer_id)
-        erased = erase.erase_customer(shop, pseudonym, _ids(payload.get("orders_to_redact")))
+        erased = erase.erase_customer(shop, pseudonym, order_ids)
         customers.forget(shop, [pseudonym])
         audit.record(
             shop,
@@ -119,6 +123,7 @@ def erase_shop(shop: Shop, *, now: datetime) -> None:
             cursor.execute(f'delete from "{table}" where shop_id = %s', [shop_id])  # noqa: S608 - names of our models
         cursor.execute("delete from tenancy_shop where id = %s", [shop_id])
     pseudonyms.forget(shop)
+    in_flight.forget(shop_id)
     client = shared_redis.client()
     for name in client.scan_iter(match=shared_redis.key("*", shop_id), count=1000):
         client.delete(name)

@@ -79,6 +79,7 @@ def work(
         again = [each for each in found if each.id in tried]
         bus.give_back(topic, group, again)
         found = [each for each in found if each.id not in tried]
+        found = found or bus.consume(topic, group, consumer, count=size)
         if not found:
             break
         if len(found) > 1 and any(each.attempts > SUSPECT for each in found):
@@ -87,11 +88,6 @@ def work(
             size = 1
             continue
         tried.update(each.id for each in found)
-        total += _handled(bus, topic, group, handle, found, most_attempts)
-    while time.monotonic() < ends:
-        found = bus.consume(topic, group, consumer, count=batch)
-        if not found:
-            break
         total += _handled(bus, topic, group, handle, found, most_attempts)
     return total
 

@@ -17,6 +17,7 @@ from mlops.features.models import EventRecord, Order
 from mlops.features.models import Exposure as ShownRow
 from shopify_app.privacy import requests as privacy
 from shopify_app.sync.receive import cut
+from storefront_proxy import exposures
 from tenancy import pseudonyms
 from tenancy import redis as shared_redis
 from tenancy.models import AuditEntry, Shop
@@ -144,3 +145,28 @@ def test_what_is_kept_of_a_request_is_numbers() -> None:
     assert cut("customers/data_request", REQUEST) == {
         "customer": {"id": 901}, "orders_requested": [5001], "data_request": {"id": 9999},
     }  # fmt: skip
+
+
+def test_what_the_storefront_has_on_its_way_goes_with_the_customer(bought: Shop) -> None:
+    """An exposure that reached Postgres after the erasure would bring the visitor back."""
+
+    def seen(exposure_id: str, visitor: str) -> Exposure:
+        return Exposure(
+            exposure_id, bought.pk, V1, SlotName.HOME, ServedBy.TRENDING, (11,), visitor=visitor
+        )  # fmt: skip
+
+    exposures.send_exposures([seen("exposure-1111111111", "visitor-0001")])
+    exposures.send_exposures([seen("exposure-2222222222", "visitor-0002")])
+    exposures.send_click(Click("exposure-1111111111", bought.pk, V1, 11, "visitor-0001"))
+    ask("customers/redact", bought, "r-1")
+    exposures.flush(consumer="late", now=V1)
+    left = everything(bought)
+    assert "visitor-0001" not in left
+    assert "visitor-0002" in left
+
+
+def test_an_erased_shop_leaves_nothing_on_the_bus(bought: Shop) -> None:
+    exposures.send_click(Click("exposure-1111111111", bought.pk, V1, 11, "visitor-0001"))
+    Shop.objects.filter(pk=bought.pk).update(uninstalled_at=timezone.now(), state="uninstalled")
+    ask("shop/redact", bought, "s-1")
+    assert exposures.waiting() == 0
