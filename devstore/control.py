@@ -147,7 +147,7 @@ def open_app(call: Call) -> dict[str, str]:
 
 
 def place_order(call: Call) -> dict[str, Any]:
-    call.only("lines", "attributes", "customer_id", "test")
+    call.only("lines", "attributes", "customer_id", "test", "presentment_currency")
     lines = call.required("lines", list)
     if not lines or not all(isinstance(line, Mapping) for line in lines):
         raise ControlError(400, "lines must be a list of {variant_id, quantity, properties}.")
@@ -157,6 +157,7 @@ def place_order(call: Call) -> dict[str, Any]:
         attributes=call.value("attributes", (list, dict)),
         customer_id=call.value("customer_id", int),
         test=call.value("test", bool, default=False),
+        presentment_currency=call.value("presentment_currency", str),
         now=_now(),
     )
     return {"order_id": caused[0].id, **_emit(call, caused)}

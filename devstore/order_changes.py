@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from devstore.effects import Change, ChangeRefusedError, RefusalCode, found, later, money, move_stock
+from devstore.exchange import RATES
 from devstore.store import Store, utc_text
 
 SHIPPING_FEE = Decimal("3.95")
@@ -53,6 +54,7 @@ def place_order(
     test: bool = False,
     cart_token: str | None = None,
     customer_locale: str = "en",
+    presentment_currency: str | None = None,
 ) -> list[Change]:
     """A paid order for `lines` [{"variant_id", "quantity", "properties"}]; tracked stock goes down.
 
@@ -62,6 +64,8 @@ def place_order(
     wanted = [_wanted(line) for line in lines]
     if not 1 <= len(wanted) <= MAX_LINES:
         raise ChangeRefusedError(RefusalCode.INVALID, f"An order has between 1 and {MAX_LINES} lines.")
+    if presentment_currency is not None and presentment_currency not in RATES:
+        raise ChangeRefusedError(RefusalCode.INVALID, f"There is no rate for {presentment_currency!r} here.")
     order_attributes = pairs(attributes)
     moment = utc_text(now)
     with store.transaction() as tx:
@@ -84,7 +88,7 @@ def place_order(
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'PAID', 'UNFULFILLED', 'web', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 order_id, f"#{number}", number, customer_id, moment, moment, moment, int(test), values["currency"],
-                values["currency"], cart_token or secrets.token_hex(16), secrets.token_hex(16), money(subtotal),
+                presentment_currency or values["currency"], cart_token or secrets.token_hex(16), secrets.token_hex(16), money(subtotal),
                 money(subtotal + shipping), money(shipping), money((subtotal + shipping) * INCLUDED_TAX),
                 json.dumps(order_attributes), customer_locale, values["country"],
             ),

@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from devstore.effects import money
+from devstore.exchange import converted
 from devstore.store import ShopFacts, Store, utc_time
 
 Body = dict[str, Any]
@@ -29,9 +30,12 @@ def gid(kind: str, object_id: int) -> str:
     return f"gid://shopify/{kind}/{object_id}"
 
 
-def money_set(amount: str, currency: str) -> Body:
-    one = {"amount": amount, "currency_code": currency}
-    return {"shop_money": one, "presentment_money": dict(one)}
+def money_set(amount: str, currency: str, presentment: str | None = None) -> Body:
+    shown = presentment or currency
+    return {
+        "shop_money": {"amount": amount, "currency_code": currency},
+        "presentment_money": {"amount": converted(amount, currency, shown), "currency_code": shown},
+    }
 
 
 def order_body(store: Store, order_id: int) -> Body:
@@ -60,7 +64,8 @@ def order_body(store: Store, order_id: int) -> Body:
         "current_total_tax": money(_share(order["total_tax"], current_total, order["total"])),
         "current_total_discounts": money(_share(order["total_discounts"], current_total, order["total"])),
     }
-    sets = {f"{name}_set": money_set(amount, currency) for name, amount in amounts.items()}
+    shown = order["presentment_currency"]
+    sets = {f"{name}_set": money_set(amount, currency, shown) for name, amount in amounts.items()}
     customer = _customer_of(store, order["customer_id"], facts)
     address = _address(customer, order["country_code"] or facts.country)
     status = order["fulfillment_status"].lower()

@@ -76,6 +76,11 @@ def make() -> Celery:
                 "schedule": 5.0,
                 "options": {"queue": "sync", "expires": 5},
             },
+            "features.watch_catalogues": {
+                "task": "features.watch_catalogues",
+                "schedule": 900.0,
+                "options": {"queue": "sync", "expires": 900},
+            },
             "training.tick_all": {
                 "task": "training.tick_all",
                 "schedule": 5.0,

@@ -7,7 +7,10 @@ writes both in one transaction.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
+from functools import cache
+from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.db import transaction
@@ -25,6 +28,7 @@ from tenancy.locks import LockKind, lock
 from tenancy.models import Role, Shop, ShopState, StaffMember
 
 REFRESH_BEFORE = timedelta(minutes=5)
+_CURRENCY = re.compile("[A-Z]{3}")
 
 # Sent with `shop` and `now` inside the installing transaction, at the first install and at each reinstall.
 shop_installed = Signal()
@@ -257,12 +261,18 @@ def _set_state(shop: Shop, state: ShopState, now: datetime, *, reason: str) -> N
     transaction.on_commit(lambda: shop_state_changed.send(sender=None, shop=shop))
 
 
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
 def _note_facts(shop: Shop, *, name: str, currency: str, zone: str, scopes: str | None) -> Shop:
     with transaction.atomic():
         fresh = Shop.objects.select_for_update().get(pk=shop.pk)
         fresh.name = name[:255] or fresh.name
-        fresh.currency = currency[:3] or fresh.currency
-        fresh.timezone = zone[:64] or fresh.timezone
+        fresh.currency = currency if _CURRENCY.fullmatch(currency) else fresh.currency
+        # Days are cut by it on every page: a name that this machine does not know would break them all.
+        fresh.timezone = zone if zone in _zones() else fresh.timezone
         fresh.scopes = fresh.scopes if scopes is None else scopes
         fresh.save(update_fields=["name", "currency", "timezone", "scopes", "updated_at"])
         transaction.on_commit(lambda: shop_state_changed.send(sender=None, shop=fresh))

@@ -28,7 +28,13 @@ LEAKS = (
 )
 _PAGE = re.compile(r'<main data-code="([a-z_]+)" data-request-id="([A-Za-z0-9-]{8,64})">')
 # A value for each converter in a route. A new kind of parameter must be named here.
-_SAMPLES = {"version_id": "1", "slot": "home", "user_id": "1001", "delivery_id": "1"}
+_SAMPLES = {
+    "version_id": "1",
+    "slot": "home",
+    "user_id": "1001",
+    "delivery_id": "1",
+    "marker_id": "1",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,8 @@ VERIFIED_BY = {
     "api/incidents": S,
     "api/webhooks/dead": S,
     "api/webhooks/<str:delivery_id>/replay": S,
+    "api/markers": S,
+    "api/markers/<member:marker_id>": S,
     "api/staff": S,
     "api/staff/<member:user_id>": S,
     "api/^.*$": S,

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any, Protocol
 
+from devstore.exchange import converted
+
 
 class Row(Protocol):
     """A row of the file, or a dictionary standing in for one."""
@@ -155,10 +157,10 @@ def money_v2(amount: str, currency: str) -> dict[str, str]:
 
 
 def money_bag(amount: str, currency: str, presentment: str) -> dict[str, dict[str, str]]:
-    text = decimal_text(amount)
+    shown = amount if currency == presentment else converted(amount, currency, presentment)
     return {
-        "shopMoney": {"amount": text, "currencyCode": currency},
-        "presentmentMoney": {"amount": text, "currencyCode": presentment},
+        "shopMoney": {"amount": decimal_text(amount), "currencyCode": currency},
+        "presentmentMoney": {"amount": decimal_text(shown), "currencyCode": presentment},
     }
 
 

@@ -14,6 +14,8 @@ export type Traffic = Shapes["TrafficShape"];
 export type AuditPage = Shapes["AuditPageShape"];
 export type AuditEntry = Shapes["AuditEntryShape"];
 export type Staff = Shapes["StaffShape"];
+export type Marker = Shapes["MarkerShape"];
+export type Markers = Shapes["MarkersShape"];
 export type Training = Shapes["TrainingShape"];
 export type HistoryImport = Shapes["ImportShape"];
 export type You = Shapes["YouShape"];
@@ -39,6 +41,7 @@ export const getVersions = (before: number | null, signal: AbortSignal) =>
   read<VersionPage>(before === null ? "versions" : `versions?before=${before}`, signal);
 export const getVersion = (id: string, signal: AbortSignal) =>
   read<VersionDetail>(`versions/${encodeURIComponent(id)}`, signal);
+export const getMarkers = (days: number, signal: AbortSignal) => read<Markers>(`markers?days=${days}`, signal);
 export const getAudit = (before: number | null, signal: AbortSignal) =>
   read<AuditPage>(before === null ? "audit" : `audit?before=${before}`, signal);
 export const getStaff = (signal: AbortSignal) => read<Staff>("staff", signal);
@@ -47,6 +50,8 @@ export const rollBack = (slot: SlotKey, expected_version: string, reason: string
   write<Slot>("POST", `slots/${slot}/rollback`, { expected_version, reason });
 export const deploy = (slot: SlotKey, version: string, reason: string) =>
   write<Slot>("POST", `slots/${slot}/deploy`, { version, reason });
+export const addNote = (text: string) => write<Marker>("POST", "markers", { text });
+export const withdrawNote = (id: number) => write<Markers>("DELETE", `markers/${id}`, {});
 export const train = (reason: string) => write<Training>("POST", "training", { reason });
 export const restartImport = (reason: string) => write<HistoryImport>("POST", "import/restart", { reason });
 export const setRole = (user_id: number, role: Role) => write<Staff>("PUT", `staff/${user_id}`, { role });
@@ -55,7 +60,7 @@ function read<T>(path: string, signal: AbortSignal): Promise<T> {
   return call<T>(path, { signal }, "We could not reach Shelfwise.", "Look at your connection, then try again.");
 }
 
-function write<T>(method: "POST" | "PUT", path: string, body: object): Promise<T> {
+function write<T>(method: "POST" | "PUT" | "DELETE", path: string, body: object): Promise<T> {
   const init = { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
   return call<T>(
     path,

@@ -36,6 +36,17 @@ describe("plots and their table twins say the same", () => {
     expect(spec?.summary).toBe("Product page: ranking score 0.240, bestsellers 0.110, difference 0.130 (95% interval 0.110 to 0.150). Better than bestsellers.");
   });
 
+  it("marks the days on which the shop changed, in the picture and in the table", () => {
+    const marker = (day: string, detail: string) => ({ id: 1, kind: "note" as const, at: `${day}T10:00:00Z`, day, detail, by: "staff:1" });
+    const spec = revenueByDay(SHOWN, [marker("2026-11-02", "new supplier"), marker("2026-11-02", "rain"), marker("2026-10-01", "long ago")]);
+    const { shapes, annotations } = spec.layout as { shapes: { x0: string }[]; annotations: { hovertext: string }[] };
+    expect(shapes.map((each) => each.x0)).toEqual(["2026-11-02"]);
+    expect(annotations[0]?.hovertext).toBe("new supplier; rain");
+    expect(spec.table.head.at(-1)?.text).toBe("What changed");
+    expect(spec.table.rows.map((row) => row.at(-1))).toEqual(["", "new supplier; rain"]);
+    expect(revenueByDay(SHOWN).table.head.at(-1)?.text).toBe("Net revenue (GBP)");
+  });
+
   it("starts with the first day in use, and shows a week at least", () => {
     const idle = { requests: 0, clicks: 0, orders: 0, revenue: "0.00" };
     const late = traffic([...Array<typeof idle>(20).fill(idle), { ...idle, requests: 3 }]);

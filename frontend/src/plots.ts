@@ -1,8 +1,8 @@
 /** Pure: data in, a plot specification with its summary and its table twin out. */
 
-import type { Measure, Overview, Traffic, Version, SlotKey } from "./api";
+import type { Marker, Measure, Overview, Traffic, Version, SlotKey } from "./api";
 import { count, day, money, plural, score, scoreInterval } from "./format";
-import { followedSentence, headline, JUDGEMENTS, judge, SLOT_NAMES, TIERS, tiersSentence } from "./words";
+import { changed, followedSentence, headline, JUDGEMENTS, judge, SLOT_NAMES, TIERS, tiersSentence } from "./words";
 
 const colour = __POLARIS_COLOURS__;
 
@@ -56,11 +56,51 @@ export function inUse(traffic: Traffic): Traffic["days"] {
   return traffic.days.slice(Math.max(0, Math.min(from, traffic.days.length - FEWEST_DAYS)));
 }
 
+/** What changed on each of these days, for the picture (a line with a number) and for the table (a column). */
+interface Marked {
+  shapes: Record<string, unknown>[];
+  annotations: Record<string, unknown>[];
+  told: Map<string, string>;
+}
+
+function marked(days: readonly string[], markers: readonly Marker[]): Marked {
+  const told = new Map<string, string>();
+  for (const day of days) {
+    const here = markers.filter((each) => each.day === day).map(changed);
+    if (here.length > 0) told.set(day, here.join("; "));
+  }
+  const marks = [...told].map(([day, text], position) => ({ day, text, number: String(position + 1) }));
+  return {
+    told,
+    shapes: marks.map(({ day }) => ({
+      type: "line", x0: day, x1: day, yref: "paper", y0: 0, y1: 1, line: { color: colour.textSecondary, width: 1, dash: "dot" },
+    })),
+    annotations: marks.map(({ day, text, number }) => ({
+      x: day, yref: "paper", y: 1, yanchor: "bottom", showarrow: false, text: number, hovertext: text, font: { size: 11, color: colour.textSecondary },
+    })),
+  };
+}
+
+/** The layout's part of it; room above for the numbers only where there are any. */
+function drawn({ shapes, annotations }: Marked): Record<string, unknown> {
+  return shapes.length === 0 ? {} : { shapes, annotations, margin: { l: 48, r: 12, t: 22, b: 36 } };
+}
+
+/** The table's last column, when there is anything to say in it. */
+function withChanges(table: TableTwin, days: readonly string[], { told }: Marked): TableTwin {
+  if (told.size === 0) return table;
+  return {
+    head: [...table.head, { text: "What changed", numeric: false }],
+    rows: table.rows.map((row, position) => [...row, told.get(days[position] ?? "") ?? ""]),
+  };
+}
+
 const TIER_COLOURS = { item_to_item: colour.best, trending: colour.second, newest: colour.third, none: colour.none };
 
-export function tiersByDay(traffic: Traffic): PlotSpec {
+export function tiersByDay(traffic: Traffic, markers: readonly Marker[] = []): PlotSpec {
   const shown = inUse(traffic);
   const x = shown.map((each) => each.day);
+  const marks = marked(x, markers);
   return {
     summary: tiersSentence(traffic),
     height: 260,
@@ -72,13 +112,14 @@ export function tiersByDay(traffic: Traffic): PlotSpec {
       marker: { color: TIER_COLOURS[tier.key] },
     })).filter((trace) => trace.y.some((value) => value > 0)),
     layout: layout(260, {
+      ...drawn(marks),
       barmode: "stack",
       showlegend: true,
       legend: { orientation: "h", x: 0, y: -0.2, traceorder: "normal", font: { color: colour.text } },
       xaxis: dayAxis(x),
       yaxis: { ...quiet, title: axisTitle("Answers a day"), rangemode: "tozero", tickformat: ",d" },
     }),
-    table: {
+    table: withChanges({
       head: [
         { text: "Day", numeric: false },
         { text: "Answers", numeric: true },
@@ -91,12 +132,14 @@ export function tiersByDay(traffic: Traffic): PlotSpec {
         ...TIERS.map((tier) => count(each.tiers[tier.key])),
         count(each.clicks),
       ]),
-    },
+    }, x, marks),
   };
 }
 
-export function revenueByDay(traffic: Traffic): PlotSpec {
+export function revenueByDay(traffic: Traffic, markers: readonly Marker[] = []): PlotSpec {
   const shown = inUse(traffic);
+  const x = shown.map((each) => each.day);
+  const marks = marked(x, markers);
   return {
     summary: followedSentence(traffic),
     height: 240,
@@ -104,7 +147,7 @@ export function revenueByDay(traffic: Traffic): PlotSpec {
       {
         type: "bar",
         name: "Net revenue",
-        x: shown.map((each) => each.day),
+        x,
         y: shown.map((each) => Number(each.attributed_net_revenue)),
         text: shown.map(
           (each) =>
@@ -116,11 +159,12 @@ export function revenueByDay(traffic: Traffic): PlotSpec {
       },
     ],
     layout: layout(240, {
+      ...drawn(marks),
       showlegend: false,
-      xaxis: dayAxis(shown.map((each) => each.day)),
+      xaxis: dayAxis(x),
       yaxis: { ...quiet, title: axisTitle(`Net revenue a day (${traffic.currency})`), separatethousands: true },
     }),
-    table: {
+    table: withChanges({
       head: [
         { text: "Day", numeric: false },
         { text: "Orders", numeric: true },
@@ -131,7 +175,7 @@ export function revenueByDay(traffic: Traffic): PlotSpec {
         count(each.attributed_orders),
         money(each.attributed_net_revenue, traffic.currency),
       ]),
-    },
+    }, x, marks),
   };
 }
 

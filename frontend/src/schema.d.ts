@@ -55,6 +55,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/markers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Markers of the last `days` days of the shop, today included, oldest first. */
+        get: operations["markers"];
+        put?: never;
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        post: operations["add_note"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/markers/{marker_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description Take a note off the charts; the event log keeps that it was there. */
+        delete: operations["withdraw_note"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/overview": {
         parameters: {
             query?: never;
@@ -340,6 +375,35 @@ export interface components {
             next_step: string;
             halts_training: boolean;
         };
+        /**
+         * @description * `theme_published` - theme_published
+         *     * `scopes_changed` - scopes_changed
+         *     * `currency_changed` - currency_changed
+         *     * `time_zone_changed` - time_zone_changed
+         *     * `prices_jumped` - prices_jumped
+         *     * `stock_jumped` - stock_jumped
+         *     * `note` - note
+         *     * `note_withdrawn` - note_withdrawn
+         * @enum {string}
+         */
+        KindEnum: "theme_published" | "scopes_changed" | "currency_changed" | "time_zone_changed" | "prices_jumped" | "stock_jumped" | "note" | "note_withdrawn";
+        MarkerShape: {
+            id: number;
+            kind: components["schemas"]["KindEnum"];
+            /** Format: date-time */
+            at: string;
+            /**
+             * Format: date
+             * @description the day of the shop in which it lies
+             */
+            day: string;
+            detail: string;
+            /** @description who noted it; empty when the app saw it */
+            by: string;
+        };
+        MarkersShape: {
+            markers: components["schemas"]["MarkerShape"][];
+        };
         MeasureShape: {
             slot: components["schemas"]["SlotEnum"];
             name: string;
@@ -361,6 +425,14 @@ export interface components {
             /** Format: double */
             ahead_high: number | null;
             cases: number;
+        };
+        NoteOrderRequest: {
+            text: string;
+            /**
+             * Format: date-time
+             * @description when it happened, with a time zone; now when absent
+             */
+            at?: string;
         };
         OverviewShape: {
             /** Format: date-time */
@@ -736,6 +808,135 @@ export interface operations {
                 };
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    markers: {
+        parameters: {
+            query?: {
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkersShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NoteOrderRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkerShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdraw_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                marker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkersShape"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

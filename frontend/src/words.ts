@@ -1,6 +1,6 @@
 /** What the numbers mean, in the merchant's words. Pure: facts in, sentences out. */
 
-import type { AuditEntry, HistoryImport, Measure, Overview, SlotKey, Traffic, Version } from "./api";
+import type { AuditEntry, HistoryImport, Marker, Measure, Overview, SlotKey, Traffic, Version } from "./api";
 import { count, listed, money, plural, score, scoreInterval, shareOf, span, times } from "./format";
 
 export const SLOT_NAMES: Record<SlotKey, string> = {
@@ -16,6 +16,23 @@ export const TIERS = [
   { key: "newest", name: "Newest products", short: "Newest" },
   { key: "none", name: "Nothing to show", short: "Nothing" },
 ] as const;
+
+const MARKER_NAMES: Record<Marker["kind"], string> = {
+  theme_published: "Another theme was published",
+  scopes_changed: "The app's permissions changed",
+  currency_changed: "The shop's currency changed",
+  time_zone_changed: "The shop's time zone changed",
+  prices_jumped: "Prices jumped",
+  stock_jumped: "Stock jumped",
+  note: "Note",
+  note_withdrawn: "Note withdrawn",
+};
+
+/** What changed, in one line: a person's note is told in its own words. */
+export function changed(marker: Marker): string {
+  if (marker.kind === "note") return marker.detail;
+  return marker.detail === "" ? MARKER_NAMES[marker.kind] : `${MARKER_NAMES[marker.kind]}: ${marker.detail}`;
+}
 
 export const RESOURCE_NAMES: Record<string, string> = {
   products: "Products",
@@ -260,6 +277,8 @@ const ACTIONS: Record<string, string> = {
   "shop.installed": "App installed",
   "shop.uninstalled": "App uninstalled",
   "shop.needs_reauth": "Shopify stopped accepting our key",
+  "note.withdrawn": "Note taken away",
+  "data.incident": "Data differed from Shopify",
   "privacy.data_request": "A customer's data was asked for",
   "privacy.customer_redacted": "A customer's data was erased",
 };

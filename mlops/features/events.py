@@ -19,6 +19,7 @@ class Source(StrEnum):
     BACKFILL = "backfill"
     WEBHOOK = "webhook"
     RECONCILIATION = "reconciliation"
+    APP = "app"  # what the app itself saw, or a person noted in it
 
 
 class SlotName(StrEnum):
@@ -75,6 +76,7 @@ class OrderPlaced:
 
     Args:
         total: what the order came to when placed, shop currency.
+        presentment_total: the same as its buyer saw it, in `presentment_currency`; None when not told.
         refunded: total refunded so far, shop currency.
         visitor: value of the cart attribute `_ml_visitor`, if any.
     """
@@ -92,6 +94,7 @@ class OrderPlaced:
     test: bool = False
     source_name: str = ""
     presentment_currency: str = ""
+    presentment_total: Decimal | None = None
     visitor: str | None = None
 
 
@@ -221,13 +224,32 @@ class StockChanged:
     version_at: datetime
 
 
+class MarkerKind(StrEnum):
+    """What may explain a later change of a shop's numbers."""
+
+    THEME_PUBLISHED = "theme_published"
+    SCOPES_CHANGED = "scopes_changed"
+    CURRENCY_CHANGED = "currency_changed"
+    TIME_ZONE_CHANGED = "time_zone_changed"
+    PRICES_JUMPED = "prices_jumped"
+    STOCK_JUMPED = "stock_jumped"
+    NOTE = "note"
+    NOTE_WITHDRAWN = "note_withdrawn"
+
+
 @dataclass(frozen=True, slots=True)
 class ShopMarker:
-    """Something that may explain a later change: a theme published, scopes changed."""
+    """Something that may explain a later change: a theme published, prices moved, a merchant's own note.
 
-    kind: str
+    Args:
+        detail: what exactly, for people; of a withdrawal the number of the note in the log.
+        by: who noted it (`staff:<id>`); empty when nobody did.
+    """
+
+    kind: MarkerKind
     version_at: datetime
     detail: str = ""
+    by: str = ""
 
 
 Event = (

@@ -39,6 +39,12 @@ class EventRecord(ShopOwned):
         db_table = "features_event"
         # The unique key makes a repeated delivery harmless.
         constraints = [models.UniqueConstraint(fields=["shop", "key"], name="event_once")]
+        # Serves the marks on every chart.
+        indexes = [
+            models.Index(
+                fields=["shop", "occurred_at"], name="event_marker", condition=models.Q(kind="marker")
+            )
+        ]
 
 
 class Product(ShopOwned):
@@ -90,6 +96,19 @@ class StockLevel(ShopOwned):
     version_at = models.DateTimeField()
 
 
+class CatalogueDay(ShopOwned):
+    """Prices and what could be bought, as first seen on a day of the shop: what the next day is compared with."""
+
+    pk = models.CompositePrimaryKey("shop_id", "day")
+    day = models.DateField()
+    taken_at = models.DateTimeField()
+    variant_ids = ArrayField(
+        models.BigIntegerField(), help_text="ascending; of active and published products"
+    )
+    prices = ArrayField(models.DecimalField(max_digits=18, decimal_places=4), help_text="as variant_ids")
+    sellable = ArrayField(models.BooleanField(), help_text="as variant_ids")
+
+
 class Collection(ShopOwned):
     pk = models.CompositePrimaryKey("shop_id", "collection_id")
     collection_id = models.BigIntegerField()
@@ -120,6 +139,9 @@ class Order(ShopOwned):
     customer_id = models.BigIntegerField(null=True)
     currency = models.CharField(max_length=3)
     presentment_currency = models.CharField(max_length=3, blank=True)
+    presentment_total = models.DecimalField(
+        max_digits=18, decimal_places=4, null=True, help_text="as the buyer saw it; null: not told"
+    )
     total = models.DecimalField(max_digits=18, decimal_places=4)
     refunded = models.DecimalField(max_digits=18, decimal_places=4)
     cancelled_at = models.DateTimeField(null=True)

@@ -19,6 +19,7 @@ from typing import Any
 from django.db import connection, transaction
 from redis.exceptions import RedisError
 
+from mlops.features.money import written
 from tenancy.errors import Transient
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop, ShopState
@@ -33,9 +34,6 @@ NEWEST_KEPT = 500
 DEBT_AGE_S = 5.0
 # Readers look twice a second; one that was away for longer than this many changes starts afresh.
 CHANGES_KEPT = 256
-_NO_MINOR_UNIT = frozenset(
-    {"JPY", "KRW", "VND", "CLP", "ISK", "PYG", "UGX", "RWF", "XAF", "XOF", "XPF", "KMF"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,10 +245,9 @@ def _read(shop: Shop, product_ids: Sequence[int]) -> dict[int, tuple[Card, datet
     with connection.cursor() as cursor:
         cursor.execute(_CARDS_SQL, [shop.pk, list(product_ids)])
         rows = cursor.fetchall()
-    places = 0 if shop.currency in _NO_MINOR_UNIT else 2
 
     def money(amount: Decimal | None) -> str | None:
-        return None if amount is None else f"{amount:.{places}f}"
+        return None if amount is None else written(amount, shop.currency)
 
     found: dict[int, tuple[Card, datetime | None]] = {}
     for product_id, handle, title, image, shown, at, variant_id, price, compare, sellable in rows:

@@ -250,6 +250,7 @@ def _order_row(order: OrderPlaced, merged: Mapping[int, int]) -> tuple[Any, ...]
         merged.get(order.customer_id, order.customer_id) if order.customer_id is not None else None,
         order.currency[:3],
         order.presentment_currency[:3],
+        order.presentment_total,
         order.total,
         order.refunded,
         order.cancelled_at,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from mlops.features.days import days
 from mlops.features.events import ServedBy
 from tenancy.models import Shop
 
@@ -58,14 +58,11 @@ class Summary:
 
 def traffic(shop: Shop, *, since: date, until: date) -> Summary:
     """Figures of the days from `since` to `until`, both included, in the shop's time zone."""
-    zone = ZoneInfo(shop.timezone)
-    begin = datetime(since.year, since.month, since.day, tzinfo=zone)
-    after = until + timedelta(days=1)
-    end = datetime(after.year, after.month, after.day, tzinfo=zone)
-    where: list[Any] = [shop.timezone, shop.pk, begin, end]
-    requests: dict[date, dict[ServedBy, int]] = {}
-    shown: dict[date, int] = {}
-    rest: dict[date, tuple[int, int, Decimal, Decimal]] = {}
+    cut = days(shop.timezone, since=since, until=until)
+    where: list[Any] = [list(cut.bounds), shop.pk, cut.begin, cut.end]
+    requests: dict[int, dict[ServedBy, int]] = {}
+    shown: dict[int, int] = {}
+    rest: dict[int, tuple[int, int, Decimal, Decimal]] = {}
     with connection.cursor() as cursor:
         cursor.execute(_EXPOSURES_SQL, where)
         for day, tier, count, with_products in cursor.fetchall():
@@ -74,13 +71,13 @@ def traffic(shop: Shop, *, since: date, until: date) -> Summary:
         cursor.execute(_OUTCOMES_SQL, where)
         for day, clicks, orders, gross, taken_back in cursor.fetchall():
             rest[day] = (clicks, orders, gross, taken_back)
-    days = []
-    for offset in range((until - since).days + 1):
-        day = since + timedelta(days=offset)
+    found = []
+    for day in range(len(cut)):
         clicks, orders, gross, taken_back = rest.get(day, (0, 0, Decimal(0), Decimal(0)))
         tiers = {tier: requests.get(day, {}).get(tier, 0) for tier in ServedBy}
-        days.append(Day(day, Traffic(tiers, shown.get(day, 0), clicks, orders, gross, taken_back)))
-    return Summary(tuple(days), _sum([each.traffic for each in days]))
+        figures = Traffic(tiers, shown.get(day, 0), clicks, orders, gross, taken_back)
+        found.append(Day(cut.day(day), figures))
+    return Summary(tuple(found), _sum([each.traffic for each in found]))
 
 
 def _sum(days: list[Traffic]) -> Traffic:
@@ -96,11 +93,11 @@ def _sum(days: list[Traffic]) -> Traffic:
 
 
 _EXPOSURES_SQL = """
-select (at at time zone %s)::date as day, served_by, count(*), count(*) filter (where cardinality(product_ids) > 0)
+select width_bucket(at, %s::timestamptz[]) - 1 as day, served_by, count(*), count(*) filter (where cardinality(product_ids) > 0)
   from features_exposure where shop_id = %s and at >= %s and at < %s group by 1, 2
 """
 _OUTCOMES_SQL = """
-select (t.at at time zone %s)::date as day,
+select width_bucket(t.at, %s::timestamptz[]) - 1 as day,
        count(*) filter (where t.kind = 'click'),
        count(distinct t.order_id) filter (where t.kind = 'order' and o.cancelled_at is null),
        coalesce(sum(t.amount) filter (where t.kind = 'order'), 0),

@@ -190,6 +190,7 @@ ORDER = Table(
         ("customer_id", "bigint"),
         ("currency", "text"),
         ("presentment_currency", "text"),
+        ("presentment_total", "numeric"),
         ("total", "numeric"),
         ("refunded", "numeric"),
         ("cancelled_at", "timestamptz"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from mlops.features.events import SlotName
+from mlops.features.events import MarkerKind, SlotName
 from tenancy.models import Role, Severity, ShopState
 
 SLOTS = [name.value for name in SlotName]
@@ -185,6 +185,19 @@ class AuditEntryShape(serializers.Serializer[Any]):
 class AuditPageShape(serializers.Serializer[Any]):
     entries = AuditEntryShape(many=True)
     next_before = serializers.IntegerField(allow_null=True, help_text="pass as `before` for older entries")
+
+
+class MarkerShape(serializers.Serializer[Any]):
+    id = serializers.IntegerField(source="marker_id")
+    kind = serializers.ChoiceField(choices=[each.value for each in MarkerKind])
+    at = serializers.DateTimeField()
+    day = serializers.DateField(help_text="the day of the shop in which it lies")
+    detail = serializers.CharField()
+    by = serializers.CharField(help_text="who noted it; empty when the app saw it")
+
+
+class MarkersShape(serializers.Serializer[Any]):
+    markers = MarkerShape(many=True)
 
 
 class IncidentShape(serializers.Serializer[Any]):

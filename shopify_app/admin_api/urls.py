@@ -8,6 +8,7 @@ from django.urls.converters import IntConverter
 from shopify_app.admin_api.audit import AuditView
 from shopify_app.admin_api.incidents import IncidentsView
 from shopify_app.admin_api.jobs import ImportView, TrainingView
+from shopify_app.admin_api.markers import MarkersView, NoteView
 from shopify_app.admin_api.overview import OverviewView, TrafficView
 from shopify_app.admin_api.scoped_view import NothingHere
 from shopify_app.admin_api.slots import DeployView, RollBackView
@@ -35,6 +36,8 @@ urlpatterns = [
     path("training", TrainingView.as_view(), name="training"),
     path("import/restart", ImportView.as_view(), name="import-restart"),
     path("incidents", IncidentsView.as_view(), name="incidents"),
+    path("markers", MarkersView.as_view(), name="markers"),
+    path("markers/<member:marker_id>", NoteView.as_view(), name="note"),
     path("audit", AuditView.as_view(), name="audit"),
     path("webhooks/dead", DeadLettersView.as_view(), name="dead-letters"),
     path("webhooks/<str:delivery_id>/replay", ReplayView.as_view(), name="replay"),

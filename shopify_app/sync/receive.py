@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from mlops.features import store
+from mlops.features import markers, store
 from mlops.features.events import (
     CollectionDeleted,
     CustomerDeleted,
     Event,
+    MarkerKind,
     OrderDeleted,
     ProductDeleted,
     ShopMarker,
@@ -27,7 +28,17 @@ from shopify_app.sync.translate.values import Untranslatable, number
 from tenancy import pseudonyms
 from tenancy.models import Shop
 
-__all__ = ["Received", "Untranslatable", "append", "cut", "handles", "read_again", "translate"]
+__all__ = [
+    "MarkerKind",
+    "Received",
+    "Untranslatable",
+    "append",
+    "cut",
+    "handles",
+    "note_change",
+    "read_again",
+    "translate",
+]
 Payload = Mapping[str, Any]
 
 
@@ -89,6 +100,11 @@ def append(shop: Shop, received: Iterable[Received], now: datetime) -> None:
     customers.remember(shop.pk, references, now)
 
 
+def note_change(shop: Shop, kind: MarkerKind, *, at: datetime, now: datetime, detail: str) -> None:
+    """Mark on every chart that the shop itself changed. Safe to repeat."""
+    markers.mark(shop, kind, at=at, now=now, detail=detail)
+
+
 def read_again(shop: Shop, wanted: Wanted, now: datetime) -> None:
     """Read the object from Shopify and append it as it is now.
 
@@ -135,7 +151,9 @@ def _customer(payload: Payload, at: datetime) -> Received:
 
 
 def _theme(payload: Payload, at: datetime) -> Received:
-    return Received((ShopMarker("theme_published", at, detail=str(number(payload.get("id"), "id"))),))
+    return Received(
+        (ShopMarker(MarkerKind.THEME_PUBLISHED, at, detail=f"theme {number(payload.get('id'), 'id')}"),)
+    )
 
 
 _TRANSLATORS: Mapping[str, Callable[[Payload, datetime], Received]] = {

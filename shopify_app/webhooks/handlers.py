@@ -9,8 +9,9 @@ from django.db import transaction
 
 from shopify_app import installs
 from shopify_app.privacy import requests as privacy
-from shopify_app.sync import backfill
+from shopify_app.sync import backfill, receive
 from shopify_app.sync.models import Resource
+from shopify_app.sync.receive import MarkerKind
 from shopify_app.webhooks import inbox
 from shopify_app.webhooks.models import InboxDelivery
 from tenancy import pseudonyms
@@ -25,18 +26,39 @@ def _uninstalled(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
 
 def _scopes(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
     scopes = [str(each) for each in delivery.payload.get("current") or ()]
-    if scopes and installs.note_scopes(shop, scopes):
+    if not scopes:
+        return
+    before = {each for each in Shop.objects.get(pk=shop.pk).scopes.split(",") if each}
+    at = delivery.triggered_at or now
+    with transaction.atomic():
+        all_orders = installs.note_scopes(shop, scopes)
+        if before and before != set(scopes):
+            gained, lost = sorted(set(scopes) - before), sorted(before - set(scopes))
+            parts = [f"granted {', '.join(gained)}"] if gained else []
+            parts += [f"withdrawn {', '.join(lost)}"] if lost else []
+            detail = "; ".join(parts)
+            receive.note_change(shop, MarkerKind.SCOPES_CHANGED, at=at, now=now, detail=detail)
+    if all_orders:
         backfill.restart(shop, now=now, resources=(Resource.ORDERS,))
 
 
 def _shop(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
     told = delivery.payload
-    installs.note_shop(
-        shop,
-        name=str(told.get("name") or ""),
-        currency=str(told.get("currency") or ""),
-        zone=str(told.get("iana_timezone") or ""),
-    )
+    before = Shop.objects.get(pk=shop.pk)
+    at = delivery.triggered_at or now
+    with transaction.atomic():
+        after = installs.note_shop(
+            shop,
+            name=str(told.get("name") or ""),
+            currency=str(told.get("currency") or ""),
+            zone=str(told.get("iana_timezone") or ""),
+        )
+        for kind, old, new in (
+            (MarkerKind.CURRENCY_CHANGED, before.currency, after.currency),
+            (MarkerKind.TIME_ZONE_CHANGED, before.timezone, after.timezone),
+        ):
+            if old and old != new:
+                receive.note_change(shop, kind, at=at, now=now, detail=f"from {old} to {new}")
 
 
 def _bulk_finished(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:

@@ -18,6 +18,7 @@ from mlops.features.events import (
     CollectionDeleted,
     CustomerChanged,
     CustomerMerged,
+    MarkerKind,
     Event,
     OrderDeleted,
     ProductDeleted,
@@ -61,7 +62,7 @@ def test_an_order_becomes_rows_and_counts_are_exact(shop: Shop) -> None:
 
 
 def test_the_same_events_again_change_nothing(shop: Shop) -> None:
-    events: list[Event] = [product(7), order(1, [line(11, 7)]), ShopMarker("theme", NOON)]
+    events: list[Event] = [product(7), order(1, [line(11, 7)]), ShopMarker(MarkerKind.THEME_PUBLISHED, NOON)]
     append(shop, *events)
     assert append(shop, *events, *events) == Appended(new=0, older=0, repeated=6)
     with scope(shop):

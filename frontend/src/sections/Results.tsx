@@ -1,14 +1,14 @@
 /** What shoppers saw, and what followed from it. */
 
 import { useMemo } from "preact/hooks";
-import type { Traffic } from "../api";
+import type { Marker, Traffic } from "../api";
 import { Plot } from "../Plot";
 import { revenueByDay, tiersByDay } from "../plots";
 import { attributionRule, followedSentence, tiersSentence } from "../words";
 
-export function Results({ traffic }: { traffic: Traffic }) {
-  const tiers = useMemo(() => tiersByDay(traffic), [traffic]);
-  const revenue = useMemo(() => revenueByDay(traffic), [traffic]);
+export function Results({ traffic, markers }: { traffic: Traffic; markers: readonly Marker[] }) {
+  const tiers = useMemo(() => tiersByDay(traffic, markers), [traffic, markers]);
+  const revenue = useMemo(() => revenueByDay(traffic, markers), [traffic, markers]);
   const nothing = traffic.totals.requests === 0;
   return (
     <>

@@ -32,6 +32,7 @@ from shopify_app.sync.translate.values import (
     need,
     number,
     number_or_none,
+    presentment_money,
     text,
     visitor_mark,
     whole,
@@ -57,6 +58,7 @@ def order(payload: Payload) -> list[OrderPlaced | RefundMade]:
         test=payload.get("test") is True,
         source_name=text(payload.get("source_name")),
         presentment_currency=text(payload.get("presentment_currency")),
+        presentment_total=presentment_money((payload.get("total_price_set") or {}).get("presentment_money")),
         visitor=visitor_mark(payload.get("note_attributes"), key="name"),
     )
     return [placed, *made]

@@ -27,6 +27,7 @@ from shopify_app.sync.translate.values import (
     node_id,
     number,
     our_marks,
+    presentment_money,
     shop_money,
     text,
     visitor_mark,
@@ -59,6 +60,7 @@ def order(row: Row, lines: Iterable[Row]) -> OrderPlaced:
         test=row.get("test") is True,
         source_name=text(row.get("sourceName")),
         presentment_currency=text(row.get("presentmentCurrencyCode")),
+        presentment_total=presentment_money((row.get("totalPriceSet") or {}).get("presentmentMoney")),
         visitor=visitor_mark(row.get("customAttributes"), key="key"),
     )
 

@@ -28,6 +28,7 @@ _REFUND = _fields(
 _ORDER = _fields(
     "id", "name", "created_at", "processed_at", "updated_at", "cancelled_at", "test", "currency",
     "presentment_currency", "source_name", "total_price",
+    total_price_set=_fields(presentment_money=_fields("amount")),
     note_attributes=MARKS,
     customer=_fields("id"),
     refunds=[_REFUND],

@@ -90,6 +90,11 @@ def shop_money(bag: Any, name: str) -> Decimal:
     return money(inner.get("amount"), name)
 
 
+def presentment_money(told: Any) -> Decimal | None:
+    """The amount as its buyer saw it, out of one half of a money bag; None when it is not told."""
+    return money(told.get("amount"), "presentment money") if isinstance(told, dict) else None
+
+
 def whole(value: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise Untranslatable(f"field {name} is not a whole number")
