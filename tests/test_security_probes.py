@@ -63,6 +63,7 @@ VERIFIED_BY = {
     "api/import/restart": S,
     "api/audit": S,
     "api/incidents": S,
+    "api/reconcile": S,
     "api/webhooks/dead": S,
     "api/webhooks/<str:delivery_id>/replay": S,
     "api/markers": S,

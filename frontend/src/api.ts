@@ -20,6 +20,12 @@ export type Training = Shapes["TrainingShape"];
 export type HistoryImport = Shapes["ImportShape"];
 export type You = Shapes["YouShape"];
 export type Role = You["role"];
+export type Reconciliation = Shapes["ReconciliationShape"];
+export type Swept = Shapes["SweptShape"];
+export type DeadLetters = Shapes["DeadLetterPageShape"];
+export type Delivery = Shapes["DeliveryShape"];
+export type Incidents = Shapes["IncidentPageShape"];
+export type Incident = Shapes["IncidentShape"];
 export type ProblemDetail = Shapes["ProblemDetail"];
 
 /** A refusal in the API's one error shape, or our own words when no answer came. */
@@ -45,6 +51,11 @@ export const getMarkers = (days: number, signal: AbortSignal) => read<Markers>(`
 export const getAudit = (before: number | null, signal: AbortSignal) =>
   read<AuditPage>(before === null ? "audit" : `audit?before=${before}`, signal);
 export const getStaff = (signal: AbortSignal) => read<Staff>("staff", signal);
+export const getReconciliation = (signal: AbortSignal) => read<Reconciliation>("reconcile", signal);
+export const getIncidents = (before: number | null, signal: AbortSignal) =>
+  read<Incidents>(before === null ? "incidents?limit=10" : `incidents?limit=10&before=${before}`, signal);
+export const getDeadLetters = (before: number | null, signal: AbortSignal) =>
+  read<DeadLetters>(before === null ? "webhooks/dead?limit=10" : `webhooks/dead?limit=10&before=${before}`, signal);
 
 export const rollBack = (slot: SlotKey, expected_version: string, reason: string) =>
   write<Slot>("POST", `slots/${slot}/rollback`, { expected_version, reason });
@@ -54,6 +65,9 @@ export const addNote = (text: string) => write<Marker>("POST", "markers", { text
 export const withdrawNote = (id: number) => write<Markers>("DELETE", `markers/${id}`, {});
 export const train = (reason: string) => write<Training>("POST", "training", { reason });
 export const restartImport = (reason: string) => write<HistoryImport>("POST", "import/restart", { reason });
+export const compareNow = (reason: string) => write<Reconciliation>("POST", "reconcile", { reason });
+export const replayDelivery = (id: string, reason: string) =>
+  write<Delivery>("POST", `webhooks/${encodeURIComponent(id)}/replay`, { reason });
 export const setRole = (user_id: number, role: Role) => write<Staff>("PUT", `staff/${user_id}`, { role });
 
 function read<T>(path: string, signal: AbortSignal): Promise<T> {

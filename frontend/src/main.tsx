@@ -3,6 +3,7 @@
 import { render } from "preact";
 import "./style.css";
 import { Audit } from "./pages/Audit";
+import { Data } from "./pages/Data";
 import { Overview } from "./pages/Overview";
 import { Team } from "./pages/Team";
 import { Version } from "./pages/Version";
@@ -21,6 +22,7 @@ function App() {
           Overview
         </s-link>
         <s-link href="/versions">Versions</s-link>
+        <s-link href="/data">Data</s-link>
         <s-link href="/audit">Change log</s-link>
         <s-link href="/team">Team</s-link>
       </s-app-nav>
@@ -38,6 +40,8 @@ function Page({ route }: { route: Route }) {
     case "version":
       // The key starts a fresh page when one version leads to another.
       return <Version key={route.id} id={route.id} />;
+    case "data":
+      return <Data />;
     case "audit":
       return <Audit />;
     case "team":

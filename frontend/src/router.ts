@@ -6,6 +6,7 @@ export type Route =
   | { page: "overview" }
   | { page: "versions" }
   | { page: "version"; id: string }
+  | { page: "data" }
   | { page: "audit" }
   | { page: "team" }
   | { page: "missing"; path: string };
@@ -18,6 +19,7 @@ export function routeOf(path: string): Route {
   if (first === "versions" && second !== undefined && parts.length === 2) {
     return { page: "version", id: safely(second) };
   }
+  if (first === "data" && parts.length === 1) return { page: "data" };
   if (first === "audit" && parts.length === 1) return { page: "audit" };
   if (first === "team" && parts.length === 1) return { page: "team" };
   return { page: "missing", path };

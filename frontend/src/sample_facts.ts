@@ -1,6 +1,6 @@
 /** Small facts with good defaults, for tests. */
 
-import type { Measure, Overview, SlotKey, Traffic, Version } from "./api";
+import type { Measure, Overview, SlotKey, Swept, Traffic, Version } from "./api";
 
 export const measure = (slot: SlotKey, value: number, low: number, high: number, baseline: number): Measure => ({
   slot,
@@ -54,6 +54,23 @@ export const overview = (more: Partial<Overview> = {}): Overview => ({
     previous_good: version(1),
   })),
   attribution_window_hours: 24,
+  ...more,
+});
+
+export const swept = (more: Partial<Swept> = {}): Swept => ({
+  resource: "orders",
+  state: "done",
+  step: null,
+  began_at: "2026-11-20T10:00:00Z",
+  finished_at: "2026-11-20T10:00:04Z",
+  next_at: "2026-11-20T14:00:00Z",
+  compared: 40,
+  missing: 0,
+  wrong: 0,
+  gone: 0,
+  refreshed: 0,
+  differing: 0,
+  problem: "",
   ...more,
 });
 

@@ -107,6 +107,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/reconcile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        get: operations["reconciliation"];
+        put?: never;
+        /** @description While a comparison runs, a second wish joins it: nothing new begins. */
+        post: operations["reconcile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/slots/{slot}/deploy": {
         parameters: {
             query?: never;
@@ -297,6 +315,15 @@ export interface components {
             /** @description pass as `before` for older entries */
             next_before: number | null;
         };
+        CompareWishRequest: {
+            /** @default asked for by hand */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description look again at all that changed since then; else since the last comparison
+             */
+            since?: string;
+        };
         DataShape: {
             orders: number;
             order_lines: number;
@@ -466,6 +493,17 @@ export interface components {
             field: string | null;
             request_id: string;
         };
+        ReconciliationShape: {
+            state: components["schemas"]["ReconciliationShapeStateEnum"];
+            resources: components["schemas"]["SweptShape"][];
+        };
+        /**
+         * @description * `resting` - resting
+         *     * `running` - running
+         *     * `failed` - failed
+         * @enum {string}
+         */
+        ReconciliationShapeStateEnum: "resting" | "running" | "failed";
         ResourceShape: {
             resource: string;
             state: components["schemas"]["ResourceShapeStateEnum"];
@@ -562,6 +600,48 @@ export interface components {
         StaffShape: {
             members: components["schemas"]["StaffMemberShape"][];
         };
+        /**
+         * @description * `walking` - walking
+         *     * `counting` - counting
+         * @enum {string}
+         */
+        StepEnum: "walking" | "counting";
+        SweptShape: {
+            resource: string;
+            state: components["schemas"]["SweptShapeStateEnum"];
+            step: components["schemas"]["StepEnum"] | null;
+            /** Format: date-time */
+            began_at: string | null;
+            /** Format: date-time */
+            finished_at: string | null;
+            /**
+             * Format: date-time
+             * @description when the next one begins by itself
+             */
+            next_at: string | null;
+            /** @description objects of Shopify that were looked at */
+            compared: number;
+            /** @description Shopify had them, we did not; repaired */
+            missing: number;
+            /** @description ours were not up to date; repaired */
+            wrong: number;
+            /** @description deleted in Shopify; repaired */
+            gone: number;
+            /** @description brought up to date, no harm done */
+            refreshed: number;
+            /** @description days and objects that could not be repaired */
+            differing: number;
+            problem: string;
+        };
+        /**
+         * @description * `no_history` - no_history
+         *     * `never` - never
+         *     * `running` - running
+         *     * `failed` - failed
+         *     * `done` - done
+         * @enum {string}
+         */
+        SweptShapeStateEnum: "no_history" | "never" | "running" | "failed" | "done";
         TiersShape: {
             item_to_item: number;
             trending: number;
@@ -964,6 +1044,88 @@ export interface operations {
                 };
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reconciliation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReconciliationShape"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reconcile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CompareWishRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReconciliationShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

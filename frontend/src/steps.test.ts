@@ -39,6 +39,7 @@ describe("routes", () => {
     expect(routeOf("/overview")).toEqual({ page: "overview" });
     expect(routeOf("/versions/7")).toEqual({ page: "version", id: "7" });
     expect(routeOf("/versions/%E0%A4%A")).toEqual({ page: "version", id: "%E0%A4%A" });
+    expect(routeOf("/data")).toEqual({ page: "data" });
     expect(routeOf("/team/7").page).toBe("missing");
     expect(routeOf("/admin").page).toBe("missing");
   });

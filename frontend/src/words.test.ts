@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Measure } from "./api";
-import { measure, NOTHING_LIVE, overview, traffic, version } from "./sample_facts";
+import { measure, NOTHING_LIVE, overview, swept, traffic, version } from "./sample_facts";
 import {
   attributionRule,
+  comparisonSentence,
   followedSentence,
   glance,
   importRemarks,
@@ -11,6 +12,7 @@ import {
   LEAST_CASES,
   numbersSentence,
   places,
+  sweptText,
   tiersSentence,
   verdictSentence,
 } from "./words";
@@ -140,5 +142,27 @@ describe("glance", () => {
 
   it("puts a lapsed key first", () => {
     expect(glance(overview({ shop: { ...overview().shop, state: "needs_reauth" } }), SHOWN)).toContain("no longer accepts our key");
+  });
+});
+
+describe("the comparison with Shopify", () => {
+  const at = (iso: string) => iso.slice(11, 16);
+
+  it("says what was found, and never that all is well when it is not", () => {
+    expect(sweptText(swept())).toBe("Agrees with Shopify");
+    expect(sweptText(swept({ missing: 2, gone: 1 }))).toBe("Agrees now; found 2 missing and 1 deleted in Shopify");
+    expect(sweptText(swept({ missing: 2, differing: 1 }))).toBe("1 difference could not be repaired");
+    expect(sweptText(swept({ state: "failed", problem: "Shopify denies a field." }))).toBe("Shopify denies a field.");
+  });
+
+  it("names the next one, unless one runs", () => {
+    const orders = swept();
+    const agreed = comparisonSentence({ state: "resting", resources: [orders, swept({ resource: "products", next_at: "2026-11-20T15:00:00Z" })] }, at);
+    expect(agreed).toBe("What we keep agrees with Shopify. The next one begins by itself at 14:00.");
+    expect(comparisonSentence({ state: "running", resources: [orders] }, at)).toContain("is running");
+    expect(comparisonSentence({ state: "resting", resources: [swept({ differing: 3 })] }, at)).toContain("Not all");
+    expect(comparisonSentence({ state: "failed", resources: [orders, swept({ state: "failed" })] }, at)).toContain("Not everything");
+    const empty = swept({ state: "no_history", began_at: null, finished_at: null, next_at: null });
+    expect(comparisonSentence({ state: "resting", resources: [empty] }, at)).toContain("has to be in before");
   });
 });

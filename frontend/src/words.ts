@@ -1,6 +1,6 @@
 /** What the numbers mean, in the merchant's words. Pure: facts in, sentences out. */
 
-import type { AuditEntry, HistoryImport, Marker, Measure, Overview, SlotKey, Traffic, Version } from "./api";
+import type { AuditEntry, HistoryImport, Marker, Measure, Overview, Reconciliation, SlotKey, Swept, Traffic, Version } from "./api";
 import { count, listed, money, plural, score, scoreInterval, shareOf, span, times } from "./format";
 
 export const SLOT_NAMES: Record<SlotKey, string> = {
@@ -198,6 +198,45 @@ export function importRemarks(history: HistoryImport): string[] {
   });
 }
 
+/** How one resource compares with Shopify. */
+export function sweptText(swept: Swept): string {
+  switch (swept.state) {
+    case "no_history":
+      return "Waits for its import";
+    case "never":
+      return "Not compared yet";
+    case "running":
+      return swept.step === "counting" ? "Counting day by day" : "Looking at what changed";
+    case "failed":
+      return swept.problem;
+    case "done":
+      break;
+  }
+  if (swept.differing > 0) return `${plural(swept.differing, "difference")} could not be repaired`;
+  const found = [
+    [swept.missing, "missing"],
+    [swept.wrong, "not up to date"],
+    [swept.gone, "deleted in Shopify"],
+  ] as const;
+  const parts = found.filter(([number]) => number > 0).map(([number, name]) => `${count(number)} ${name}`);
+  return parts.length === 0 ? "Agrees with Shopify" : `Agrees now; found ${listed(parts)}`;
+}
+
+/** The comparison as a whole, and when the next one comes. `at` words a moment. */
+export function comparisonSentence(facts: Reconciliation, at: (iso: string) => string): string {
+  if (facts.state === "running") return "The comparison is running. You can close this page: it goes on.";
+  const next = facts.resources.map((each) => each.next_at).filter((each) => each !== null);
+  const soonest = [...next].sort()[0];
+  const then = soonest === undefined ? "" : ` The next one begins by itself at ${at(soonest)}.`;
+  const done = facts.resources.filter((each) => each.state === "done");
+  if (facts.state === "failed") return `Not everything could be compared.${then}`;
+  if (done.length === 0) {
+    return soonest === undefined ? "Your history has to be in before it can be compared." : `Nothing was compared yet.${then}`;
+  }
+  const differing = done.reduce((sum, each) => sum + each.differing, 0);
+  return `${differing === 0 ? "What we keep agrees with Shopify." : "Not all of what we keep agrees with Shopify."}${then}`;
+}
+
 /** The one sentence at the top: is data in, what is live, what came of it. */
 export function glance(overview: Overview, traffic: Traffic | null): string {
   const history = overview.history_import;
@@ -273,6 +312,9 @@ const ACTIONS: Record<string, string> = {
   "slot.rolled_back": "Rolled back",
   "staff.role_changed": "Role changed",
   "import.restarted": "Import asked for again",
+  "reconciliation.requested": "Comparison with Shopify asked for",
+  "data.incident": "Data was not as Shopify has it",
+  "webhooks.replayed": "Messages from Shopify tried again",
   "training.requested": "Training asked for",
   "shop.installed": "App installed",
   "shop.uninstalled": "App uninstalled",

@@ -236,6 +236,27 @@ class DeadLetterPageShape(serializers.Serializer[Any]):
     next_before = serializers.IntegerField(allow_null=True, help_text="pass as `before` for older ones")
 
 
+class SweptShape(serializers.Serializer[Any]):
+    resource = serializers.CharField()
+    state = serializers.ChoiceField(choices=["no_history", "never", "running", "failed", "done"])
+    step = serializers.ChoiceField(choices=["walking", "counting"], allow_null=True)
+    began_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    next_at = serializers.DateTimeField(allow_null=True, help_text="when the next one begins by itself")
+    compared = serializers.IntegerField(help_text="objects of Shopify that were looked at")
+    missing = serializers.IntegerField(help_text="Shopify had them, we did not; repaired")
+    wrong = serializers.IntegerField(help_text="ours were not up to date; repaired")
+    gone = serializers.IntegerField(help_text="deleted in Shopify; repaired")
+    refreshed = serializers.IntegerField(help_text="brought up to date, no harm done")
+    differing = serializers.IntegerField(help_text="days and objects that could not be repaired")
+    problem = serializers.CharField()
+
+
+class ReconciliationShape(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(choices=["resting", "running", "failed"])
+    resources = SweptShape(many=True)
+
+
 class StaffMemberShape(serializers.Serializer[Any]):
     user_id = serializers.IntegerField()
     role = serializers.ChoiceField(choices=Role.values)

@@ -10,6 +10,7 @@ from shopify_app.admin_api.incidents import IncidentsView
 from shopify_app.admin_api.jobs import ImportView, TrainingView
 from shopify_app.admin_api.markers import MarkersView, NoteView
 from shopify_app.admin_api.overview import OverviewView, TrafficView
+from shopify_app.admin_api.reconciliation import ReconciliationView
 from shopify_app.admin_api.scoped_view import NothingHere
 from shopify_app.admin_api.slots import DeployView, RollBackView
 from shopify_app.admin_api.staff import RoleView, StaffView
@@ -35,6 +36,7 @@ urlpatterns = [
     path("slots/<str:slot>/deploy", DeployView.as_view(), name="deploy"),
     path("training", TrainingView.as_view(), name="training"),
     path("import/restart", ImportView.as_view(), name="import-restart"),
+    path("reconcile", ReconciliationView.as_view(), name="reconcile"),
     path("incidents", IncidentsView.as_view(), name="incidents"),
     path("markers", MarkersView.as_view(), name="markers"),
     path("markers/<member:marker_id>", NoteView.as_view(), name="note"),

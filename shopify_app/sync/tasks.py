@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+
 from celery import shared_task
 from django.utils import timezone
 
@@ -11,6 +14,7 @@ from tenancy.models import Shop
 from tenancy.scope import scope, unscoped
 from tenancy.tasks import ShopTask
 
+log = logging.getLogger("shelfwise.sync")
 # The tick names a due job again every two seconds, so an unclaimed message is worth nothing after that.
 MESSAGE_LIFE_S = 5
 JOBS_PER_TICK = 100
@@ -54,6 +58,15 @@ def reconcile_all() -> int:
     for shop_id, sweep_id in found:
         reconcile_step.apply_async((shop_id, sweep_id), queue="sync", expires=MESSAGE_LIFE_S)
     return len(found)
+
+
+def hint_sweeps(shop_id: int, sweep_ids: Sequence[int]) -> None:
+    """Tell a worker at once that these sweeps were asked for. Best effort: `reconcile_all` finds them within seconds."""
+    try:
+        for each in sweep_ids:
+            reconcile_step.apply_async((shop_id, each), queue="sync", expires=MESSAGE_LIFE_S, retry=False)
+    except Exception as error:
+        log.warning("sync.hint_failed", extra={"reason": type(error).__name__})
 
 
 @shared_task(name="sync.reconcile", base=ShopTask)

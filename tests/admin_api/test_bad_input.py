@@ -34,7 +34,15 @@ BODIES = {
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 @pytest.mark.parametrize(
-    "path", ["slots/home/rollback", "slots/home/deploy", "training", "import/restart", "webhooks/1/replay"]
+    "path",
+    [
+        "slots/home/rollback",
+        "slots/home/deploy",
+        "training",
+        "import/restart",
+        "reconcile",
+        "webhooks/1/replay",
+    ],
 )
 def test_bad_bodies(owner: Member, path: str, body: bytes) -> None:
     if not body and not path.startswith("slots/"):

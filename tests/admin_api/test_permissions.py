@@ -30,6 +30,8 @@ MATRIX: list[tuple[str, str, str, Any, Role]] = [
     ("deploy", "POST", "slots/home/deploy", {"version": "1", **REASON}, OPERATOR),
     ("training", "POST", "training", REASON, OPERATOR),
     ("import-restart", "POST", "import/restart", REASON, OPERATOR),
+    ("reconcile", "GET", "reconcile", None, VIEWER),
+    ("reconcile", "POST", "reconcile", REASON, OPERATOR),
     ("dead-letters", "GET", "webhooks/dead", None, VIEWER),
     ("replay", "POST", "webhooks/1/replay", REASON, OPERATOR),
     ("staff", "GET", "staff", None, OWNER),

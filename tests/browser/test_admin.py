@@ -14,7 +14,7 @@ from tests.live_product import OWNER, VIEWER, LiveProduct
 
 pytestmark = pytest.mark.browser
 APP = "/admin/apps/shelfwise"
-PAGES = ("", "/versions", "/audit", "/team")
+PAGES = ("", "/versions", "/data", "/audit", "/team")
 
 
 @pytest.fixture

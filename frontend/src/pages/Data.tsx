@@ -1,0 +1,37 @@
+/** Can these books be trusted: what came in, how it compares with Shopify, what was given up, what is wrong now. */
+
+import type { ComponentType } from "preact";
+import { getOverview, type Overview } from "../api";
+import { DeadLetters } from "../sections/DeadLetters";
+import { HistoryIn } from "../sections/HistoryIn";
+import { Incidents } from "../sections/Incidents";
+import { Reconciliation } from "../sections/Reconciliation";
+import { Loading, Trouble } from "../states";
+import { useAnswer } from "../use_answer";
+import { nextLookMs } from "./Overview";
+
+export interface DataSection {
+  overview: Overview;
+  /** Ask for the overview again, after something was changed. */
+  again: () => void;
+}
+
+/** Top to bottom. A section asks for its own facts and shows its own loading, empty and error states. */
+const SECTIONS: ComponentType<DataSection>[] = [Incidents, Reconciliation, HistoryIn, DeadLetters];
+
+export function Data() {
+  const overview = useAnswer(getOverview, nextLookMs);
+  const facts = overview.data;
+  return (
+    <s-page heading="Data">
+      {overview.problem === null ? null : <Trouble problem={overview.problem} retry={overview.ask} stale={facts !== null} />}
+      {facts === null ? (
+        overview.problem === null ? (
+          <Loading what="your data" />
+        ) : null
+      ) : (
+        SECTIONS.map((Section, place) => <Section key={place} overview={facts} again={overview.ask} />)
+      )}
+    </s-page>
+  );
+}
