@@ -81,6 +81,7 @@ NAMING: dict[str, Callable[[Any], tuple[str, str, Any]] | None] = {
     "training": None,
     "dead-letters": None,
     "incidents": None,
+    "markers": None,
     "reconcile": None,
     "import-restart": None,
     "nothing-here": None,
@@ -88,6 +89,7 @@ NAMING: dict[str, Callable[[Any], tuple[str, str, Any]] | None] = {
     "rollback": lambda to: ("POST", "slots/home/rollback", {"expected_version": str(to), **REASON}),
     "deploy": lambda to: ("POST", "slots/home/deploy", {"version": str(to), **REASON}),
     "replay": lambda to: ("POST", f"webhooks/{to}/replay", REASON),
+    "note": lambda to: ("DELETE", f"markers/{to}", None),
     "role": lambda to: ("PUT", f"staff/{to}", {"role": "owner"}),
 }
 
@@ -122,6 +124,7 @@ def test_what_is_theirs_answers_like_what_is_missing(neighbours: Neighbours, nam
         "audit?before=99999999",
         "staff",
         "incidents",
+        "markers",
         "reconcile",
         "webhooks/dead",
         "webhooks/dead?before=99999999",

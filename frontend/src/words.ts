@@ -313,7 +313,6 @@ const ACTIONS: Record<string, string> = {
   "staff.role_changed": "Role changed",
   "import.restarted": "Import asked for again",
   "reconciliation.requested": "Comparison with Shopify asked for",
-  "data.incident": "Data was not as Shopify has it",
   "webhooks.replayed": "Messages from Shopify tried again",
   "training.requested": "Training asked for",
   "shop.installed": "App installed",

@@ -71,7 +71,8 @@ def test_a_comparison_can_look_further_back(bob: Member, shop: Shop) -> None:
         "tomorrow",
         (timezone.now() + timedelta(days=1)).isoformat(),
         7,
-        "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00",
+        "0001-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
     ):
         answer = bob.send("POST", "reconcile", {**WISH, "since": wrong})
         assert (answer.status, answer.body["error"]["field"]) == (400, "since"), wrong
