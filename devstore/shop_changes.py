@@ -132,6 +132,11 @@ def delete_product(store: Store, product_id: int) -> list[Change]:
         tx.execute(
             "UPDATE order_lines SET product_id = NULL, variant_id = NULL WHERE product_id = ?", (product_id,)
         )
+        tx.execute(
+            "DELETE FROM metafields WHERE owner_gid = ? OR owner_gid IN"
+            " (SELECT 'gid://shopify/ProductVariant/' || id FROM variants WHERE product_id = ?)",
+            (f"gid://shopify/Product/{product_id}", product_id),
+        )
         tx.execute("DELETE FROM variants WHERE product_id = ?", (product_id,))
         tx.execute("DELETE FROM collection_products WHERE product_id = ?", (product_id,))
         tx.execute("DELETE FROM products WHERE id = ?", (product_id,))

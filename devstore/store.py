@@ -62,6 +62,7 @@ DEFAULT_STAFF = (
 )
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\.myshopify\.com")
 _HERE = Path(__file__).parent
+_DEFINITIONS = (_HERE / "definitions.sql").read_text()
 
 SqlParams = Sequence[Any] | Mapping[str, Any]
 
@@ -159,6 +160,8 @@ class Store:
         if row is None or row[0] != SCHEMA_VERSION:
             store.close()
             raise ValueError(f"{path} was made by another version of the local Shopify: generate it again")
+        # Files that were made before metafields had definitions get an empty table of them.
+        store.connection().executescript(_DEFINITIONS)
         return store
 
     @classmethod
@@ -171,7 +174,7 @@ class Store:
         remove_shop_file(path)
         store = cls(path, domain)
         connection = store.connection()
-        connection.executescript((_HERE / "schema.sql").read_text())
+        connection.executescript((_HERE / "schema.sql").read_text() + _DEFINITIONS)
         with store.transaction() as tx:
             tx.execute("INSERT INTO file VALUES (?, ?)", (SCHEMA_VERSION, time.time()))
             tx.executemany("INSERT INTO shop VALUES (?, ?)", sorted(facts.items()))

@@ -22,6 +22,7 @@ from devstore.baskets import REPEAT_PROBABILITY, Rhythm, product_weights, simula
 from devstore.catalogue import NEVER, Catalogue, build_catalogue, write_catalogue
 from devstore.catalogue_words import DEPARTMENTS, STYLES
 from devstore.crowd import build_crowd, write_crowd
+from devstore.metafield_samples import write_metafields
 from devstore.order_rows import Counters, DayRows, day_rows, dropped
 from devstore.seasons import (
     GROWTH_PER_YEAR,
@@ -135,6 +136,7 @@ def _fill(
     per_day = rng.multinomial(size.orders, shares).astype(np.int64)
     crowd = build_crowd(rng, customers=customers, orders_per_day=per_day, domain=store.domain)
     write_catalogue(store, catalogue, rng, midnights=midnights, now=now, out=_out_on(outs, days - 1))
+    write_metafields(store, catalogue, seed=size.seed, now=now)
     _write_places(store)
     rhythm, counters = Rhythm(), Counters(offset=domain_offset(store.domain))
     first_seen = np.zeros(customers, dtype=np.int64)

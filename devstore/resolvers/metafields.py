@@ -25,8 +25,10 @@ from devstore.resolvers.fields import (
     gid,
     gid_number,
     identity,
+    json_column,
     rows_by,
 )
+from devstore.resolvers.listing import page_of_list
 from devstore.resolvers.paging import Source, nested
 from devstore.resolvers.services import Typed, services_of
 
@@ -80,26 +82,65 @@ def metafield_fields(type_name: str) -> dict[str, Field]:
         ]
 
     def many(reader: Reader, rows: Sequence[Row], request: PageRequest) -> list[Page]:
-        owners = [{"_gid": gid(type_name, row["id"])} for row in rows]
-        pages = _all_of.load(reader, owners, request)
-        namespace = request.args.get("namespace")
-        if namespace is None:
-            return list(pages)
-        real = namespace_of(reader, namespace)
+        namespace, keys = request.args.get("namespace"), request.args.get("keys")
+        if namespace is None and keys is None:
+            return list(_all_of.load(reader, [{"_gid": gid(type_name, row["id"])} for row in rows], request))
+        real = None if namespace is None else namespace_of(reader, namespace)
+        named = {(real, key) if real else tuple(key.split(".", 1)) for key in keys or ()}
         return [
-            Page(
-                [row for row in page.rows if row["namespace"] == real],
-                page.has_next,
-                page.has_previous,
-                page.cursor_of,
+            page_of_list(
+                [
+                    dict(row)
+                    for row in group
+                    if (real is None or row["namespace"] == real)
+                    and (keys is None or (row["namespace"], row["key"]) in named)
+                ],
+                request,
             )
-            for page in pages
+            for group in owned(reader, rows)
         ]
 
     return {"metafield": One("Metafield", one), "metafields": Linked("Metafield", many)}
 
 
 _all_of = nested("Metafield", METAFIELDS, key="_gid")
+
+
+def _definition(reader: Reader, rows: Sequence[Row], args: Args) -> list[Row | None]:
+    """The definition of each metafield; None for one that was set without."""
+    sql = "SELECT * FROM metafield_definitions WHERE key IN (SELECT value FROM json_each(?))"
+    found = rows_by(reader, sql, [row["key"] for row in rows], "key")
+    return [
+        next(
+            (
+                each
+                for each in found.get(row["key"], ())
+                if (each["owner_type"], each["namespace"]) == (_owner_type(reader, row, {}), row["namespace"])
+            ),
+            None,
+        )
+        for row in rows
+    ]
+
+
+def _definitions(reader: Reader, rows: Sequence[Row], request: PageRequest) -> list[Page]:
+    """`metafieldDefinitions(ownerType:)`, with `namespace`, `key` and `query: "key:x"`."""
+    where, params = ["owner_type = ?"], [str(request.args["ownerType"])]
+    for name in ("namespace", "key"):
+        if request.args.get(name) is not None:
+            given = str(request.args[name])
+            where.append(f"{name} = ?")
+            params.append(namespace_of(reader, given) if name == "namespace" else given)
+    sql = f"SELECT * FROM metafield_definitions WHERE {' AND '.join(where)} ORDER BY id"
+    found = [dict(row) for row in reader.connection.execute(sql, params)]
+    return [page_of_list(found, request)] * len(rows)
+
+
+def _value_count(reader: Reader, row: Row, args: Args) -> int:
+    owner = next(name for name, kind in _OWNER_TYPES.items() if kind == row["owner_type"])
+    sql = "SELECT count(*) FROM metafields WHERE namespace = ? AND key = ? AND owner_gid GLOB ?"
+    where = (row["namespace"], row["key"], f"gid://shopify/{owner}/*")
+    return int(reader.connection.execute(sql, where).fetchone()[0])
 
 
 def _json_value(reader: Reader, row: Row, args: Args) -> object:
@@ -227,8 +268,20 @@ TYPES: TypeTable = {
         "ownerType": Value(_owner_type),
         "sizeInBytes": Value(lambda reader, row, args: len(row["value"].encode())),
         "compareDigest": Value(lambda reader, row, args: hashlib.sha256(row["value"].encode()).hexdigest()),
-    }
+        "definition": One("MetafieldDefinition", _definition),
+    },
+    "MetafieldDefinition": {
+        **identity("MetafieldDefinition"),
+        **columns(
+            namespace="namespace", key="key", name="name", description="description", ownerType="owner_type"
+        ),
+        "type": Value(
+            lambda reader, row, args: {"name": row["type"], "category": row["type"].partition(".")[0].upper()}
+        ),
+        "validations": json_column("validations"),
+        "metafieldsCount": Value(_value_count),
+    },
 }
-ROOTS: dict[str, Field] = {}
-BY_ID = {"Metafield": by_number("metafields")}
+ROOTS: dict[str, Field] = {"metafieldDefinitions": Linked("MetafieldDefinition", _definitions)}
+BY_ID = {"Metafield": by_number("metafields"), "MetafieldDefinition": by_number("metafield_definitions")}
 MUTATIONS = {"metafieldsSet": _set, "metafieldsDelete": _delete}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from devstore.api_state import ApiState
+from devstore.effects import Change, touch_product
 from devstore.resolvers.fields import BadArgument, Reader, Row
 from devstore.store import Store, utc_text
 
@@ -86,17 +87,31 @@ class Services:
                         (kind or known["type"], value, now, identifier),
                     )
                 rows.append(tx.execute("SELECT * FROM metafields WHERE id = ?", (identifier,)).fetchone())
+            changes = _touched(tx, [owner for owner, *_ in items])
+        self.platform.emit(self.store, changes)
         return rows
 
     def delete_metafield(self, owner: str, namespace: str, key: str) -> bool:
         with self.store.transaction() as tx:
-            return (
-                tx.execute(
-                    "DELETE FROM metafields WHERE owner_gid = ? AND namespace = ? AND key = ?",
-                    (owner, namespace, key),
-                ).rowcount
-                == 1
-            )
+            sql = "DELETE FROM metafields WHERE owner_gid = ? AND namespace = ? AND key = ?"
+            gone = tx.execute(sql, (owner, namespace, key)).rowcount == 1
+            changes = _touched(tx, [owner]) if gone else []
+        self.platform.emit(self.store, changes)
+        return gone
+
+
+def _touched(tx: sqlite3.Connection, owners: Sequence[str]) -> list[Change]:
+    """The products whose own metafields, or whose variants' metafields, changed."""
+    products: dict[int, None] = {}
+    for owner in owners:
+        kind, _, number = owner.removeprefix("gid://shopify/").partition("/")
+        if kind == "Product":
+            products[int(number)] = None
+        elif kind == "ProductVariant":
+            row = tx.execute("SELECT product_id FROM variants WHERE id = ?", (int(number),)).fetchone()
+            if row is not None:
+                products[row["product_id"]] = None
+    return [touch_product(tx, product_id, datetime.now(UTC)) for product_id in products]
 
 
 def services_of(reader: Reader) -> Services:

@@ -63,7 +63,7 @@ def test_metafields_are_set_together_or_not_at_all(api: AdminClient) -> None:
     assert refused["userErrors"] == [
         {"field": ["metafields", "1", "ownerId"], "code": "INVALID_VALUE", "elementIndex": 1}
     ]
-    read = 'query($i: ID!) { product(id: $i) { metafield(namespace: "$app", key: "model") { value } metafields(first: 5) { nodes { key } } } }'
+    read = 'query($i: ID!) { product(id: $i) { metafield(namespace: "$app", key: "model") { value } metafields(first: 5, namespace: "$app") { nodes { key } } } }'
     assert api.data(read, {"i": owner})["product"] == {"metafield": None, "metafields": {"nodes": []}}
     (made,) = api.data(mutation, {"m": [good]})["metafieldsSet"]["metafields"]
     (again,) = api.data(mutation, {"m": [{**good, "value": '{"v":2}'}]})["metafieldsSet"]["metafields"]
