@@ -17,8 +17,10 @@ from django.db import transaction
 from django.dispatch import Signal
 from django.utils import timezone
 
+from mlops.features import attributes
 from shopify_app.graphql import token_endpoint
 from shopify_app.graphql.client import AdminClient
+from shopify_app.graphql.picks import Pick
 from shopify_app.graphql.throttle import Priority
 from shopify_app.graphql.token_endpoint import Grant, GrantRefused, TokenEndpointDown
 from shopify_app.verify.session_token import verify_session_token
@@ -117,7 +119,10 @@ def admin_client(
     def token(rejected: str | None) -> str:
         return access_token(shop, timezone.now(), rejected=rejected)
 
-    return AdminClient(shop=shop, token=token, priority=priority, patience_s=patience_s)
+    def picks() -> list[Pick]:
+        return [Pick(each.id, each.owner.value, each.namespace, each.key) for each in attributes.chosen(shop)]
+
+    return AdminClient(shop=shop, token=token, priority=priority, patience_s=patience_s, picks=picks)
 
 
 def staff_role(shop: Shop, session_token: str, *, now: datetime | None = None) -> Role:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from graphql import (
+    DocumentNode,
     FieldNode,
     GraphQLField,
     GraphQLObjectType,
@@ -27,8 +28,12 @@ from graphql import (
     validate,
     visit,
 )
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
+from mlops.features.attributes import MOST_CHOSEN
 from shopify_app.graphql import library
+from shopify_app.graphql.picks import BadName, Pick
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / ".cache" / "shopify" / "admin_2026-10.json.gz"
@@ -92,16 +97,79 @@ class Uses(Visitor):
             self.found.add((kind.name, None))
 
 
+# As many as may be chosen, with the widest names that Shopify allows.
+PICKS = [
+    Pick(number, owner.value, "a-_Z9" * 51, f"key_{number}" + "k" * 50)
+    for owner, most in MOST_CHOSEN.items()
+    for number in range(most)
+] + [Pick(10**17, "product", "$app:care", "k-1"), Pick(10**17 + 1, "variant", "$app", "k2")]
+
+
 def uses(name: str) -> Uses:
     info = TypeInfo(schema())
     collector = Uses(info)
-    visit(parse(library.document(name)), TypeInfoVisitor(info, collector))
+    visit(parse(library.document(name, PICKS)), TypeInfoVisitor(info, collector))
     return collector
+
+
+def test_what_is_sent_is_what_is_checked() -> None:
+    """Chosen metafields stand in exactly these documents, and every other rule below is held with them in place."""
+    assert [name for name in library.names() if library.takes_picks(name)] == [
+        "ProductById",
+        "ProductsBulk",
+        "ProductsTouched",
+    ]
+    for name in library.names():
+        text = library.document(name, PICKS)
+        assert text.count("metafield(") == {"ProductById": 18, "ProductsBulk": 18, "ProductsTouched": 11}.get(
+            name, 0
+        )
+        assert "#" not in library.document(name)
+        assert "mf_" not in library.document(name)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.from_regex(r"\A[A-Za-z0-9_-]{1,12}\Z") | st.text(max_size=80),
+    st.from_regex(r"\A[A-Za-z0-9_-]{1,12}\Z") | st.text(max_size=80),
+)
+@example('x") { id } evil: shop', "key")
+@example("custom", 'k") { value } } } #')
+@example("custom\n", "key")
+@example("$app:", "key")
+@example("cüstom", "key")
+def test_no_name_breaks_out_of_its_place(namespace: str, key: str) -> None:
+    try:
+        pick = Pick(1, "product", namespace, key)
+    except BadName:
+        return
+    text = library.document("ProductById", [pick])
+    assert validate(schema(), parse(text), specified_rules) == []
+    plain = library.document("ProductById", [Pick(1, "product", "custom", "kk")])
+    assert text.count("{") == plain.count("{")
+    found = [
+        (argument.name.value, argument.value.value)  # type: ignore[attr-defined]
+        for node in _fields(parse(text))
+        if node.alias is not None
+        for argument in node.arguments
+    ]
+    assert found == [("namespace", namespace), ("key", key)]
+
+
+def _fields(document: DocumentNode) -> list[FieldNode]:
+    found: list[FieldNode] = []
+
+    class Collect(Visitor):
+        def enter_field(self, node: FieldNode, *_: Any) -> None:
+            found.append(node)
+
+    visit(document, Collect())
+    return found
 
 
 @pytest.mark.parametrize("name", library.names())
 def test_a_document_is_one_valid_operation_of_its_name_without_deprecated_fields(name: str) -> None:
-    document = parse(library.document(name))
+    document = parse(library.document(name, PICKS))
     assert validate(schema(), document, [*specified_rules, NoDeprecatedCustomRule]) == []
     operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
     assert len(document.definitions) == len(operations) == 1
@@ -143,7 +211,7 @@ def test_each_declared_scope_is_used() -> None:
 
 @pytest.mark.parametrize("name", [each for each in library.names() if each.endswith("Bulk")])
 def test_bulk_documents_obey_the_rules_of_bulk_operations(name: str) -> None:
-    document = parse(library.document(name))
+    document = parse(library.document(name, PICKS))
     operation = document.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
     assert not operation.variable_definitions

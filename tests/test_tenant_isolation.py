@@ -77,6 +77,7 @@ NAMING: dict[str, Callable[[Any], tuple[str, str, Any]] | None] = {
     "traffic": None,
     "versions": None,
     "audit": None,
+    "metafields": None,
     "staff": None,
     "training": None,
     "dead-letters": None,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -68,7 +69,7 @@ def namespace_of(reader: Reader, namespace: str | None) -> str:
 def metafield_fields(type_name: str) -> dict[str, Field]:
     """`metafield` and `metafields` of an owner whose rows have an id."""
 
-    def owned(reader: Reader, rows: Sequence[Row]) -> list[list[Row]]:
+    def owned(reader: Reader, rows: Sequence[Row]) -> list[list[sqlite3.Row]]:
         gids = [gid(type_name, row["id"]) for row in rows]
         found = rows_by(reader, _READ_OWNER, gids, "owner_gid")
         return [list(found.get(owner, ())) for owner in gids]

@@ -90,6 +90,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/metafields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        get: operations["metafields"];
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        put: operations["choose_metafields"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/overview": {
         parameters: {
             query?: never;
@@ -324,6 +342,15 @@ export interface components {
              */
             since?: string;
         };
+        CountedShape: {
+            /** @description living products, or variants */
+            owners: number;
+            /** @description of them with a usable value */
+            values: number;
+            /** @description of them with a value that could not be used */
+            aside: number;
+            distinct: number;
+        };
         DataShape: {
             orders: number;
             order_lines: number;
@@ -402,21 +429,9 @@ export interface components {
             next_step: string;
             halts_training: boolean;
         };
-        /**
-         * @description * `theme_published` - theme_published
-         *     * `scopes_changed` - scopes_changed
-         *     * `currency_changed` - currency_changed
-         *     * `time_zone_changed` - time_zone_changed
-         *     * `prices_jumped` - prices_jumped
-         *     * `stock_jumped` - stock_jumped
-         *     * `note` - note
-         *     * `note_withdrawn` - note_withdrawn
-         * @enum {string}
-         */
-        KindEnum: "theme_published" | "scopes_changed" | "currency_changed" | "time_zone_changed" | "prices_jumped" | "stock_jumped" | "note" | "note_withdrawn";
         MarkerShape: {
             id: number;
-            kind: components["schemas"]["KindEnum"];
+            kind: components["schemas"]["MarkerShapeKindEnum"];
             /** Format: date-time */
             at: string;
             /**
@@ -428,6 +443,18 @@ export interface components {
             /** @description who noted it; empty when the app saw it */
             by: string;
         };
+        /**
+         * @description * `theme_published` - theme_published
+         *     * `scopes_changed` - scopes_changed
+         *     * `currency_changed` - currency_changed
+         *     * `time_zone_changed` - time_zone_changed
+         *     * `prices_jumped` - prices_jumped
+         *     * `stock_jumped` - stock_jumped
+         *     * `note` - note
+         *     * `note_withdrawn` - note_withdrawn
+         * @enum {string}
+         */
+        MarkerShapeKindEnum: "theme_published" | "scopes_changed" | "currency_changed" | "time_zone_changed" | "prices_jumped" | "stock_jumped" | "note" | "note_withdrawn";
         MarkersShape: {
             markers: components["schemas"]["MarkerShape"][];
         };
@@ -452,6 +479,57 @@ export interface components {
             /** Format: double */
             ahead_high: number | null;
             cases: number;
+        };
+        MetafieldShape: {
+            owner: components["schemas"]["MetafieldShapeOwnerEnum"];
+            namespace: string;
+            key: string;
+            name: string;
+            type: string;
+            use: components["schemas"]["MetafieldShapeUseEnum"];
+            kind: components["schemas"]["MetafieldShapeKindEnum"];
+            is_list: boolean;
+            reason: string;
+            counted: components["schemas"]["CountedShape"] | null;
+        };
+        /**
+         * @description * `integer` - integer
+         *     * `decimal` - decimal
+         *     * `boolean` - boolean
+         *     * `category` - category
+         *     * `date` - date
+         *     * `moment` - moment
+         *     * `reference` - reference
+         * @enum {string}
+         */
+        MetafieldShapeKindEnum: "integer" | "decimal" | "boolean" | "category" | "date" | "moment" | "reference";
+        /**
+         * @description * `product` - product
+         *     * `variant` - variant
+         *     * `customer` - customer
+         *     * `order` - order
+         * @enum {string}
+         */
+        MetafieldShapeOwnerEnum: "product" | "variant" | "customer" | "order";
+        /**
+         * @description * `chosen` - chosen
+         *     * `unused` - unused
+         *     * `refused` - refused
+         *     * `personal` - personal
+         * @enum {string}
+         */
+        MetafieldShapeUseEnum: "chosen" | "unused" | "refused" | "personal";
+        MetafieldsOrderRequest: {
+            changes: components["schemas"]["WishShapeRequest"][];
+            /** @default chosen by hand */
+            reason: string;
+        };
+        MetafieldsShape: {
+            metafields: components["schemas"]["MetafieldShape"][];
+            most_products: number;
+            most_variants: number;
+            /** @description the products are being read again for a change of the choice */
+            reading: boolean;
         };
         NoteOrderRequest: {
             text: string;
@@ -749,6 +827,25 @@ export interface components {
             /** @default asked for by hand */
             reason: string;
         };
+        /**
+         * @description * `product` - product
+         *     * `variant` - variant
+         * @enum {string}
+         */
+        WishShapeOwnerEnum: "product" | "variant";
+        WishShapeRequest: {
+            owner: components["schemas"]["WishShapeOwnerEnum"];
+            namespace: string;
+            key: string;
+            use: components["schemas"]["WishShapeUseEnum"];
+        };
+        /**
+         * @description * `chosen` - chosen
+         *     * `unused` - unused
+         *     * `personal` - personal
+         * @enum {string}
+         */
+        WishShapeUseEnum: "chosen" | "unused" | "personal";
         YouShape: {
             user_id: number;
             role: components["schemas"]["RoleEnum"];
@@ -1017,6 +1114,112 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    metafields: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetafieldsShape"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    choose_metafields: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MetafieldsOrderRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetafieldsShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

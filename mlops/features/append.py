@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from mlops.features import online, owed, present
+from mlops.features import attributes, online, owed, present
 from mlops.features.arrays import array
 from mlops.features.encoding import Encoded, encode
 from mlops.features.events import Event, Source
@@ -56,16 +56,20 @@ def append(shop: Shop, events: Sequence[Event], *, source: Source, now: datetime
     for start in range(0, len(events), BATCH_EVENTS):
         batch = events[start : start + BATCH_EVENTS]
         encoded: dict[str, Encoded] = {}
-        for row in map(encode, batch):
-            encoded.pop(row.key, None)  # told twice: it counts where it was told last
-            encoded[row.key] = row
         with transaction.atomic():
             lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
+            # Under the lock: a choice that ended while its values were on the way leaves nothing in the log.
+            for row in map(encode, attributes.only_chosen(shop, batch)):
+                encoded.pop(row.key, None)  # told twice: it counts where it was told last
+                encoded[row.key] = row
             fresh = _log(shop.pk, list(encoded.values()), source, now)
             with connection.cursor() as cursor:
                 touched = present.apply(cursor, shop.pk, fresh)
+                attributes.keep(cursor, shop, fresh, now)
                 if source is not Source.BACKFILL and len(fresh) < len(encoded):
-                    touched.add(present.apply(cursor, shop.pk, _told_again(shop.pk, encoded, fresh)))
+                    again = _told_again(shop.pk, encoded, fresh)
+                    touched.add(present.apply(cursor, shop.pk, again))
+                    attributes.keep(cursor, shop, again, now)
             owed.renew(shop.pk, touched.orders)
             if touched.products or touched.inventory_items:
                 products, items = frozenset(touched.products), frozenset(touched.inventory_items)

@@ -40,7 +40,13 @@ _KINDS: dict[type, tuple[str, str]] = {
 }
 _NAMES: dict[type, tuple[str, ...]] = {
     kind: tuple(field.name for field in dataclasses.fields(kind))
-    for kind in (*_KINDS, vocabulary.OrderLine, vocabulary.RefundLine, vocabulary.VariantState)
+    for kind in (
+        *_KINDS,
+        vocabulary.OrderLine,
+        vocabulary.RefundLine,
+        vocabulary.VariantState,
+        vocabulary.AttributeTold,
+    )
 }
 _VALUES: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     kind: attrgetter(*names) for kind, names in _NAMES.items()

@@ -145,11 +145,48 @@ class VariantState:
         return self.available is None or self.available > 0 or self.continue_selling
 
 
+class AttributeOwner(StrEnum):
+    """What a chosen metafield is kept for. Those of orders and customers are personal: there is no name for them here."""
+
+    PRODUCT = "product"
+    VARIANT = "variant"
+
+
+class AttributeKind(StrEnum):
+    """What a chosen metafield means to a model. Units: `mlops.features.attribute_values`."""
+
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    CATEGORY = "category"  # a short text: equal or not
+    DATE = "date"
+    MOMENT = "moment"
+    REFERENCE = "reference"  # another object of the shop, as `Type/number`
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeTold:
+    """One chosen metafield of a product or of one of its variants, as Shopify told it.
+
+    Args:
+        attribute_id: our number of the choice.
+        owner_id: the product or variant.
+        type: Shopify's name of the value's type; empty without a value.
+        raw: the text as told; None when the owner has no value.
+    """
+
+    attribute_id: int
+    owner_id: int
+    type: str = ""
+    raw: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ProductChanged:
     """A product as it stood at `version_at`.
 
     Args:
+        attributes: the chosen metafields, each also when it has no value; None when the source (a webhook) tells none.
         status: `active`, `draft`, `archived` or `unlisted`.
         published_at: when it was published to the online store; None when it is not.
     """
@@ -167,6 +204,7 @@ class ProductChanged:
     image_url: str | None
     gift_card: bool
     variants: tuple[VariantState, ...]
+    attributes: tuple[AttributeTold, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

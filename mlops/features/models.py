@@ -12,12 +12,17 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from mlops.features.events import OutcomeKind, ServedBy, SlotName, Source
+from mlops.features.events import AttributeKind, AttributeOwner, OutcomeKind, ServedBy, SlotName, Source
 from tenancy.scope import ShopOwned
 
 
 def _choices(
-    kind: type[Source] | type[SlotName] | type[ServedBy] | type[OutcomeKind],
+    kind: type[Source]
+    | type[SlotName]
+    | type[ServedBy]
+    | type[OutcomeKind]
+    | type[AttributeKind]
+    | type[AttributeOwner],
 ) -> list[tuple[str, str]]:
     return [(each.value, each.value.replace("_", " ")) for each in kind]
 
@@ -85,6 +90,51 @@ class Variant(ShopOwned):
             models.Index(fields=["shop", "product_id"], name="variant_of_product"),
             # Serves a stock event, which names the inventory item only.
             models.Index(fields=["shop", "inventory_item_id"], name="variant_of_item"),
+        ]
+
+
+class Attribute(ShopOwned):
+    """A metafield that the merchant chose as a feature, or barred as personal. A new choice is a new row."""
+
+    id = models.BigAutoField(primary_key=True)
+    owner = models.CharField(max_length=8, choices=_choices(AttributeOwner))
+    namespace = models.CharField(max_length=255)
+    key = models.CharField(max_length=64)
+    name = models.CharField(max_length=255)
+    type = models.CharField(max_length=64, help_text="Shopify's name of the type")
+    kind = models.CharField(max_length=12, choices=_choices(AttributeKind))
+    many = models.BooleanField(help_text="a list of such values")
+    personal = models.BooleanField(default=False, help_text="about a person: never read, never kept")
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["shop", "owner", "namespace", "key"], name="attribute_once")
+        ]
+
+
+class AttributeValue(ShopOwned):
+    """What a chosen metafield of one owner was from `version_at` on. The newest row per owner is the present one."""
+
+    id = models.BigAutoField(primary_key=True)
+    attribute_id = models.BigIntegerField()
+    owner_id = models.BigIntegerField(help_text="the product or variant")
+    product_id = models.BigIntegerField()
+    version_at = models.DateTimeField(help_text="the version of the product that first told it")
+    confirmed_at = models.DateTimeField(help_text="the latest version of the product that told the same")
+    known_at = models.DateTimeField(help_text="when we learnt of it: as-of reads never look past this")
+    raw = models.TextField(null=True, help_text="as Shopify told it; null: no value any more")
+    number = models.DecimalField(max_digits=30, decimal_places=9, null=True)
+    text = models.TextField(blank=True)
+    items = ArrayField(models.TextField(), null=True)
+    problem = models.CharField(max_length=120, blank=True, help_text="why the value is kept aside")
+
+    class Meta:
+        indexes = [
+            # Serves the present value of an owner, and with it the frame.
+            models.Index(
+                fields=["shop", "attribute_id", "owner_id", "-version_at"], name="attribute_of_owner"
+            ),
         ]
 
 

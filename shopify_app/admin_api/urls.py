@@ -9,6 +9,7 @@ from shopify_app.admin_api.audit import AuditView
 from shopify_app.admin_api.incidents import IncidentsView
 from shopify_app.admin_api.jobs import ImportView, TrainingView
 from shopify_app.admin_api.markers import MarkersView, NoteView
+from shopify_app.admin_api.metafields import MetafieldsView
 from shopify_app.admin_api.overview import OverviewView, TrafficView
 from shopify_app.admin_api.reconciliation import ReconciliationView
 from shopify_app.admin_api.scoped_view import NothingHere
@@ -43,6 +44,7 @@ urlpatterns = [
     path("audit", AuditView.as_view(), name="audit"),
     path("webhooks/dead", DeadLettersView.as_view(), name="dead-letters"),
     path("webhooks/<str:delivery_id>/replay", ReplayView.as_view(), name="replay"),
+    path("metafields", MetafieldsView.as_view(), name="metafields"),
     path("staff", StaffView.as_view(), name="staff"),
     path("staff/<member:user_id>", RoleView.as_view(), name="role"),
     re_path(r"^.*$", NothingHere.as_view(), name="nothing-here"),

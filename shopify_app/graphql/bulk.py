@@ -18,7 +18,6 @@ from django.conf import settings
 
 from shopify_app.graphql import shop_http
 from shopify_app.graphql.client import AdminClient, ShopifyTrouble
-from shopify_app.graphql.library import document
 from tenancy.errors import Bug, Transient
 
 LONGEST_LINE = 8 * 1024 * 1024
@@ -86,7 +85,7 @@ def start(client: AdminClient, document_name: str) -> str:
         BulkBusy: five run already, or one for each of us.
         BulkRefused: the query is not a valid bulk query.
     """
-    data = client.run("BulkOperationRun", {"query": document(document_name)})["bulkOperationRunQuery"]
+    data = client.run("BulkOperationRun", {"query": client.document(document_name)})["bulkOperationRunQuery"]
     errors = data.get("userErrors") or []
     if {str(each.get("code")) for each in errors} & {"OPERATION_IN_PROGRESS", "LIMIT_REACHED"}:
         raise BulkBusy("other bulk operations are running")

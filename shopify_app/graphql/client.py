@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 from django.conf import settings
 
-from shopify_app.graphql import budget, shop_http
+from shopify_app.graphql import budget, library, shop_http
 from shopify_app.graphql.budget import Taken
-from shopify_app.graphql.library import document
+from shopify_app.graphql.picks import Pick
 from shopify_app.graphql.throttle import Bucket, Priority
 from tenancy.errors import Bug, NeedsReauth, Transient, UserFixable
 from tenancy.models import Shop
@@ -25,6 +25,8 @@ from tenancy.models import Shop
 log = logging.getLogger("shelfwise.graphql")
 # More than any document of ours asks for: what one really costs is known from its first answer on.
 FIRST_GUESS_POINTS = 500.0
+# What one call may ask at most.
+DEAREST_POINTS = 1000.0
 TRIES = 3
 _last_cost: dict[str, float] = {}
 
@@ -86,6 +88,7 @@ class AdminClient:
     Args:
         patience_s: how long one call may wait for the budget before it raises `Throttled`.
         on_wait: told how long each call stood in the queue for points, in seconds.
+        picks: the metafields that the merchant chose; asked for only when a document has a place for them.
     """
 
     shop: Shop
@@ -93,6 +96,14 @@ class AdminClient:
     priority: Priority = Priority.FOLLOW_UP
     patience_s: float = 5.0
     on_wait: Callable[[float], None] = _nobody
+    picks: Callable[[], Sequence[Pick]] = tuple
+
+    def document(self, name: str) -> str:
+        """The text of one of our documents, with the shop's chosen metafields in it."""
+        return library.document(name, self._picked(name))
+
+    def _picked(self, name: str) -> Sequence[Pick]:
+        return self.picks() if library.takes_picks(name) else ()
 
     def run(self, name: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the document `name` and return its `data`.
@@ -106,12 +117,14 @@ class AdminClient:
         token = self.token(None)
         renewed = False
         waited = 0.0
-        kind = _kind(name, variables or {})
+        picked = self._picked(name)
+        text = library.document(name, picked)
+        kind = _kind(name, variables or {}, picked)
         for attempt in range(TRIES):
             taken = self._take(kind, self.patience_s - waited)
             waited += taken.waited_s
             try:
-                return self._once(name, kind, variables or {}, token, taken)
+                return self._once(name, text, kind, variables or {}, token, taken)
             except TokenRejected:
                 if renewed:
                     raise
@@ -127,7 +140,7 @@ class AdminClient:
         )
 
     def _take(self, kind: str, patience_s: float) -> Taken:
-        cost = _last_cost.get(kind) or budget.known_cost(kind) or FIRST_GUESS_POINTS
+        cost = _last_cost.get(kind) or budget.known_cost(kind) or _guess(kind)
         try:
             taken = budget.take(self.shop, cost, self.priority, patience_s=patience_s)
         except budget.OutOfPatience as error:
@@ -138,12 +151,12 @@ class AdminClient:
         return taken
 
     def _once(
-        self, name: str, kind: str, variables: dict[str, Any], token: str, taken: Taken
+        self, name: str, text: str, kind: str, variables: dict[str, Any], token: str, taken: Taken
     ) -> dict[str, Any]:
         cost = _Cost()
         throttled = False
         try:
-            answer = self._ask(name, variables, token)
+            answer = self._ask(name, text, variables, token)
             errors = [each for each in answer.get("errors") or [] if isinstance(each, dict)]
             codes = {str((each.get("extensions") or {}).get("code", "")) for each in errors}
             throttled = "THROTTLED" in codes
@@ -163,10 +176,10 @@ class AdminClient:
         data: dict[str, Any] = answer["data"]
         return data
 
-    def _ask(self, name: str, variables: dict[str, Any], token: str) -> dict[str, Any]:
+    def _ask(self, name: str, text: str, variables: dict[str, Any], token: str) -> dict[str, Any]:
         url = shop_http.shop_url(self.shop.domain, f"/admin/api/{settings.SHOPIFY_API_VERSION}/graphql.json")
         headers = {**shop_http.shop_headers(self.shop.domain), "X-Shopify-Access-Token": token}
-        body = {"query": document(name), "variables": variables, "operationName": name}
+        body = {"query": text, "variables": variables, "operationName": name}
         try:
             response = shop_http.client().post(url, json=body, headers=headers)
         except httpx.HTTPError as error:
@@ -215,10 +228,23 @@ def _told(answer: dict[str, Any], *, throttled: bool) -> _Cost:
     return _Cost(requested, spent, bucket, max(1.0, (requested - bucket.available) / bucket.restore_rate))
 
 
-def _kind(name: str, variables: dict[str, Any]) -> str:
-    """Calls of one kind ask for the same points: those depend on the document and on the sizes of its pages."""
+def _kind(name: str, variables: dict[str, Any], picked: Sequence[Pick]) -> str:
+    """Calls of one kind ask for the same points: those depend on the document, on the sizes of its pages and on how many
+    metafields are chosen.
+    """
     sizes = [f"{key}={value}" for key, value in sorted(variables.items()) if type(value) is int]
-    return ":".join([name, *sizes])
+    owners = [each.owner for each in picked]
+    chosen = [f"{owner}s={owners.count(owner)}" for owner in sorted(set(owners))]
+    return ":".join([name, *sizes, *chosen])
+
+
+def _guess(kind: str) -> float:
+    """Chosen metafields stand in the kind's last part, and add up to 600 points."""
+    return (
+        DEAREST_POINTS
+        if kind.rpartition(":")[2].startswith(("products=", "variants="))
+        else FIRST_GUESS_POINTS
+    )
 
 
 def _refuse_status(response: httpx.Response, name: str) -> None:

@@ -26,7 +26,7 @@ class Verdict(StrEnum):
     AGREES = "agrees"
     MISSING = "missing"  # Shopify has it, we do not
     WRONG = "wrong"  # we show it otherwise than Shopify
-    BEHIND = "behind"  # it says the same, of an earlier time
+    BEHIND = "behind"  # it says the same, of an earlier time, or other chosen metafields
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,15 @@ class State:
         at: what names the object's day.
         mark: some of its values, in fixed order; None where a side cannot tell.
         deleted: we keep a tombstone.
+        quiet: values that no webhook tells (chosen metafields): a difference is brought up to date, and nobody's fault.
+            None where a side cannot tell.
     """
 
     version_at: datetime
     at: datetime
     mark: Mark = ()
     deleted: bool = False
+    quiet: Mark | None = None
 
 
 def judge(theirs: State, ours: State | None) -> Verdict:
@@ -56,7 +59,8 @@ def judge(theirs: State, ours: State | None) -> Verdict:
         return Verdict.MISSING if theirs.version_at > ours.version_at else Verdict.AGREES
     if not _alike(theirs.mark, ours.mark):
         return Verdict.WRONG
-    return Verdict.AGREES if theirs.version_at == ours.version_at else Verdict.BEHIND
+    alike = theirs.quiet is None or ours.quiet is None or theirs.quiet == ours.quiet
+    return Verdict.AGREES if alike and theirs.version_at == ours.version_at else Verdict.BEHIND
 
 
 def _alike(theirs: Mark, ours: Mark) -> bool:

@@ -8,6 +8,8 @@ from datetime import date, datetime
 
 from django.db import connection
 
+from mlops.features import attributes
+from mlops.features.events import AttributeOwner
 from shopify_app.sync.differences import State
 from tenancy.models import Shop
 
@@ -74,9 +76,23 @@ def states(shop: Shop, resource: str, ids: Iterable[int]) -> dict[int, State]:
             f" from {table.name} o where o.shop_id = %s and o.{table.id} = any(%s)",
             [shop.pk, list(ids)],
         )
-        return {
-            row[0]: State(row[1], row[2], mark=tuple(row[4:]), deleted=row[3]) for row in cursor.fetchall()
-        }
+        found = cursor.fetchall()
+    quiet = _metafields(shop, [row[0] for row in found]) if resource == "products" else {}
+    return {
+        row[0]: State(row[1], row[2], mark=tuple(row[4:]), deleted=row[3], quiet=quiet.get(row[0]))
+        for row in found
+    }
+
+
+def _metafields(shop: Shop, product_ids: list[int]) -> dict[int, tuple[tuple[int, str], ...]]:
+    """The chosen metafields of products, as text by our number of the choice; empty when none are chosen."""
+    wanted = [each for each in attributes.chosen(shop) if each.owner is AttributeOwner.PRODUCT]
+    held = {each.id: attributes.held_raw(shop, each.id, product_ids) for each in wanted}
+    return {
+        product_id: tuple(sorted((each, raw[product_id]) for each, raw in held.items() if product_id in raw))
+        for product_id in product_ids
+        if wanted
+    }
 
 
 def by_day(shop: Shop, resource: str, bounds: tuple[datetime, datetime]) -> dict[date, int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from mlops.features.attribute_values import LONGEST_RAW
 from mlops.features.events import CustomerChanged, StockChanged
 from shopify_app.graphql.client import AdminClient
 from shopify_app.sync import customers
@@ -182,7 +183,22 @@ def _product(row: Row) -> State:
         _amount(prices.get("maxVariantPrice")),
         row.get("totalInventory"),
     )
-    return State(moment(row.get("updatedAt"), "updatedAt"), moment(row.get("createdAt"), "createdAt"), mark)
+    return State(
+        moment(row.get("updatedAt"), "updatedAt"),
+        moment(row.get("createdAt"), "createdAt"),
+        mark,
+        quiet=_metafields(row),
+    )
+
+
+def _metafields(row: Row) -> tuple[Any, ...] | None:
+    found = rows.metafields(row)
+    told = (
+        (each, text(value.get("value")).replace("\0", "")[:LONGEST_RAW])
+        for each, value in found.items()
+        if value is not None
+    )
+    return tuple(sorted(told)) if found else None
 
 
 def _amount(value: Any) -> Any:

@@ -54,7 +54,7 @@ def test_a_bulk_operation_tells_metafields_in_the_line_of_their_owner(api: Admin
     done, lines = api.bulk(query)
     counts = api.store.counts()
     assert int(done["objectCount"]) == len(lines) == counts["products"] + counts["variants"]
-    assert all(line["b"]["type"] == "dimension" for line in lines if "b" in line and line["b"])
+    assert all(line["b"]["type"] == "dimension" for line in lines if line.get("b"))
     assert {line["a"]["value"] for line in lines if line.get("a")} == {"true", "false"}
 
 

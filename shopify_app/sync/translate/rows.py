@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from mlops.features.events import (
+    AttributeTold,
     CollectionChanged,
     CustomerChanged,
     OrderLine,
@@ -35,6 +37,8 @@ from shopify_app.sync.translate.values import (
 )
 
 Row = Mapping[str, Any]
+# The alias under which `shopify_app.graphql.picks` asks for a chosen metafield.
+_PICKED = re.compile(r"mf_([0-9]{1,18})")
 
 
 def without_strangers_words(row: dict[str, Any]) -> dict[str, Any]:
@@ -71,7 +75,8 @@ def refunds(row: Row) -> list[RefundMade]:
 
 
 def product(row: Row, variants: Iterable[Row]) -> ProductChanged:
-    """One product with its variants."""
+    """One product with its variants, and the chosen metafields of both."""
+    variants = list(variants)
     media = row.get("featuredMedia") or {}
     image = (media.get("preview") or {}).get("image") or {}
     return ProductChanged(
@@ -88,7 +93,18 @@ def product(row: Row, variants: Iterable[Row]) -> ProductChanged:
         image_url=text(image.get("url")) or None,
         gift_card=row.get("isGiftCard") is True,
         variants=tuple(_variant(each) for each in variants),
+        attributes=_attributes(row, variants),
     )
+
+
+def metafields(row: Row) -> dict[int, Mapping[str, Any] | None]:
+    """The chosen metafields of a node, by our number of the choice; None where the owner has no value."""
+    found: dict[int, Mapping[str, Any] | None] = {}
+    for name, value in row.items():
+        match = _PICKED.fullmatch(name)
+        if match is not None:
+            found[int(match[1])] = value if isinstance(value, Mapping) else None
+    return found
 
 
 def collection(row: Row, product_ids: Iterable[int]) -> CollectionChanged:
@@ -156,6 +172,23 @@ def _refund(order_row: Row, row: Row) -> RefundMade:
         currency=text(order_row.get("currencyCode")),
         lines=tuple(lines.values()),
     )
+
+
+def _attributes(row: Row, variants: Iterable[Row]) -> tuple[AttributeTold, ...] | None:
+    """None when no metafield was asked for."""
+    told: list[AttributeTold] = []
+    asked = False
+    for each in (row, *variants):
+        owner_id = number(each.get("id"), "id")
+        for attribute_id, value in metafields(each).items():
+            asked = True
+            raw = None if value is None else value.get("value")
+            if isinstance(raw, str):
+                raw = raw.encode("utf-8", "replace").decode()  # half of a surrogate pair cannot be kept
+                told.append(AttributeTold(attribute_id, owner_id, text(value and value.get("type")), raw))
+            else:
+                told.append(AttributeTold(attribute_id, owner_id))
+    return tuple(told) if asked else None
 
 
 def _variant(row: Row) -> VariantState:
