@@ -13,9 +13,11 @@ from pytest_django import Settings
 from devstore.cost import Costing
 from devstore.fetch_schema import SCHEMA_PATH
 from devstore.schema import load_schema
+from mlops.features.attributes import MOST_CHOSEN
 from shopify_app.graphql import budget, library
 from shopify_app.graphql.budget import OutOfPatience, Taken
-from shopify_app.graphql.client import FIRST_GUESS_POINTS
+from shopify_app.graphql.client import DEAREST_POINTS, FIRST_GUESS_POINTS
+from shopify_app.graphql.picks import Pick
 from shopify_app.graphql.throttle import Bucket, Priority
 from shopify_app.local.bench_budget import Place, measure
 from shopify_app.sync.listing import LISTED, STOCK_ITEMS_PER_PAGE
@@ -24,6 +26,12 @@ from tenancy.models import Shop
 from tests.devstore.running import SECRET, RunningDevstore
 from tests.shopify_app.conftest import CLIENT_ID
 
+# As many metafields as may be chosen.
+MOST_PICKS = [
+    Pick(number, owner.value, "custom", f"key_{number}")
+    for owner, most in MOST_CHOSEN.items()
+    for number in range(most)
+]
 SERVING, FOLLOW_UP, BACKFILL = Priority.SERVING, Priority.FOLLOW_UP, Priority.BACKFILL
 
 
@@ -146,20 +154,26 @@ def test_without_redis_a_process_counts_for_itself(birch: Shop, settings: Settin
     assert budget.known_cost("ShopInfo") is None
 
 
-def test_no_document_asks_for_more_than_the_first_guess() -> None:
+@pytest.mark.parametrize(("picks", "most"), [([], FIRST_GUESS_POINTS), (MOST_PICKS, DEAREST_POINTS)])
+def test_no_document_asks_for_more_than_the_first_guess(picks: list[Pick], most: float) -> None:
     schema = load_schema(SCHEMA_PATH).schema
     pages = {each.document: each.size for each in LISTED.values()} | {
         "InventoryTouched": STOCK_ITEMS_PER_PAGE
     }
-    sizes = {"lines": LINES_PER_PAGE, "variants": VARIANTS_PER_PAGE, "products": MEMBERS_PER_PAGE}
+    sizes = {
+        "lines": LINES_PER_PAGE,
+        "variants": VARIANTS_PER_PAGE,
+        "products": MEMBERS_PER_PAGE,
+        "owner": "PRODUCT",
+    }
     costs = {}
     for name in library.names():
-        (operation,) = parse(library.document(name)).definitions
+        (operation,) = parse(library.document(name, picks)).definitions
         assert isinstance(operation, OperationDefinitionNode)
         costs[name] = Costing(
             schema, {}, {"id": "gid://shopify/Any/1", "size": pages.get(name), **sizes}
         ).requested(operation)
-    assert max(costs.values()) <= FIRST_GUESS_POINTS, costs
+    assert max(costs.values()) <= most, costs
 
 
 def test_processes_together_use_the_bucket_up_and_are_never_throttled(devstore: RunningDevstore) -> None:
