@@ -5,7 +5,7 @@ VAR := $(or $(SHELFWISE_VAR),var)
 export PYTHONDONTWRITEBYTECODE ?=
 export npm_config_update_notifier := false
 
-.PHONY: help setup demo test run stop lint types openapi bench-serving bench-budget kill-drill screenshots clean
+.PHONY: help setup demo test test-kafka run stop lint types openapi bench-serving bench-budget kill-drill screenshots clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -22,6 +22,10 @@ test: setup ## Run all tests, browser tests included
 	@npx --no-install tsc -p frontend --noEmit
 	@npx --no-install vitest run --root frontend
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-kafka: setup ## The event bus against a real broker: make test-kafka KAFKA_URL=kafka://host:9092
+	@test -n "$(KAFKA_URL)" || { echo "give KAFKA_URL=kafka://host:port"; exit 2; }
+	@KAFKA_URL="$(KAFKA_URL)" $(BIN)/python -m pytest tests/tenancy/test_bus_on_kafka.py $(ARGS)
 
 lint: setup ## Formatting, types and import contracts
 	@$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from shopify_app import environment
 from shopify_app.environment import BadSetting
+from tenancy.bus.address import BusAddress, address
 from tenancy.crypto import Keyring
 from tenancy.embedded import Embedded, default_folder
 
@@ -58,6 +59,16 @@ METRICS_TOKEN = environment.text("METRICS_TOKEN", "local-metrics-token" if LOCAL
 DATABASE_URL = environment.text("DATABASE_URL", EMBEDDED.database_url)
 REDIS_URL = environment.text("REDIS_URL", EMBEDDED.redis_url)
 REDIS_PREFIX = environment.text("REDIS_PREFIX", "shelfwise")
+
+
+def _event_bus(url: str) -> BusAddress:
+    try:
+        return address(url)
+    except ValueError as error:
+        raise BadSetting(f"EVENT_BUS_URL: {error}") from error
+
+
+EVENT_BUS = _event_bus(environment.text("EVENT_BUS_URL", "redis"))
 
 
 def _database(url: str) -> dict[str, Any]:

@@ -28,13 +28,17 @@ def totals(topic: str) -> str:
 
 
 def packed(delivery: Delivery, reason: str) -> list[str | bytes]:
-    """The values of the dead letter's entry; `unpacked` reverses it."""
-    ours: Mapping[str, str | bytes] = {
+    """The values of the dead letter's entry, names and values in turn; `unpacked` reverses it."""
+    return [part for pair in _fields(delivery, reason).items() for part in pair]
+
+
+def _fields(delivery: Delivery, reason: str) -> dict[Any, Any]:
+    return {
         "!id": delivery.id,
         "!reason": reason[:LONGEST_REASON],
         "!attempts": str(delivery.attempts),
+        **delivery.fields,
     }
-    return [part for pair in (*ours.items(), *delivery.fields.items()) for part in pair]
 
 
 def unpacked(entry: Entry) -> DeadLetter:
@@ -47,6 +51,23 @@ def unpacked(entry: Entry) -> DeadLetter:
         attempts=int(fields.get("!attempts", b"0")),
         at=datetime.fromtimestamp(int(entry_id.split("-")[0]) / 1000, tz=UTC),
     )
+
+
+def keep(topic: str, group: str, delivery: Delivery, reason: str) -> None:
+    """Add a dead letter, in one transaction with its count."""
+    name = stream(topic, group)
+    pipe = client().pipeline(transaction=True)
+    pipe.xadd(name, _fields(delivery, reason))
+    pipe.hincrby(totals(topic), "dead", 1)
+    pipe.xtrim(name, maxlen=MOST_KEPT, approximate=False)
+    dropped = int(pipe.execute()[-1])
+    if dropped:
+        client().hincrby(totals(topic), "dead_dropped", dropped)
+
+
+def counts(topic: str) -> dict[str, int]:
+    found: Any = client().hgetall(totals(topic))
+    return {name.decode(): int(count) for name, count in found.items()}
 
 
 def oldest(topic: str, group: str, *, count: int) -> list[DeadLetter]:

@@ -43,7 +43,7 @@ class RedisBus:
             values = flat(declared, message)
             arguments.append(len(values))
             arguments += values
-        with _translated():
+        with translated():
             taken: Any = client().eval(
                 scripts.PUBLISH, 2, _stream(topic), dead_letters.totals(topic), *arguments
             )
@@ -78,7 +78,7 @@ class RedisBus:
 
     def ack(self, topic: str, group: str, ids: Collection[str]) -> None:
         if ids:
-            with _translated():
+            with translated():
                 client().eval(scripts.ACK, 1, _stream(topic), group, *_groups(named(topic)), len(ids), *ids)
 
     def give_back(
@@ -87,7 +87,7 @@ class RedisBus:
         by_attempts: dict[int, list[Any]] = defaultdict(list)
         for each in deliveries:
             by_attempts[each.attempts].append(each.id)
-        with _translated():
+        with translated():
             for attempts, ids in by_attempts.items():
                 client().xclaim(
                     _stream(topic), group, "nobody", 0, ids,
@@ -97,17 +97,17 @@ class RedisBus:
     def dead(self, topic: str, group: str, delivery: Delivery, reason: str) -> None:
         keys = (_stream(topic), dead_letters.totals(topic), dead_letters.stream(topic, group))
         arguments = (group, *_groups(named(topic)), delivery.id, dead_letters.MOST_KEPT)
-        with _translated():
+        with translated():
             client().eval(scripts.DEAD, 3, *keys, *arguments, *dead_letters.packed(delivery, reason))
 
     def dead_letters(self, topic: str, group: str, *, count: int = 100) -> list[DeadLetter]:
-        with _translated():
+        with translated():
             return dead_letters.oldest(topic, group, count=count)
 
     def replay(self, topic: str, group: str, *, count: int = 1_000) -> int:
         declared = named(topic)
         keys = (_stream(topic), dead_letters.totals(topic), dead_letters.stream(topic, group))
-        with _translated():
+        with translated():
             letters = dead_letters.oldest(topic, group, count=count)
             pipe = client().pipeline(transaction=False)
             for letter in letters:
@@ -115,7 +115,7 @@ class RedisBus:
             return sum(int(done) for done in pipe.execute())
 
     def lag(self, topic: str, group: str) -> Lag:
-        with _translated():
+        with translated():
             answer: Any = client().eval(
                 scripts.LAG, 2, _stream(topic), dead_letters.stream(topic, group), group
             )
@@ -123,17 +123,16 @@ class RedisBus:
         return Lag(waiting=waiting, pending=pending, dead=dead, oldest_s=age_ms / 1000)
 
     def counts(self, topic: str) -> Mapping[str, int]:
-        with _translated():
-            found: Any = client().hgetall(dead_letters.totals(topic))
-        return {name.decode(): int(count) for name, count in found.items()}
+        with translated():
+            return dead_letters.counts(topic)
 
     def count_lost(self, topic: str, count: int) -> None:
-        with _translated():
+        with translated():
             client().hincrby(dead_letters.totals(topic), "lost", count)
 
     def settle(self, topic: str, group: str, *, timeout_s: float) -> bool:
         deadline = time.monotonic() + timeout_s
-        with _translated():
+        with translated():
             until = _last_id(topic)
             while _owes(topic, group, until):
                 if time.monotonic() > deadline:
@@ -147,7 +146,7 @@ class RedisBus:
         sought = None if visitors is None else frozenset(each.encode() for each in visitors)
         declared = named(topic)
         gone = 0
-        with _translated():
+        with translated():
             erased: list[str] = []
             for page in dead_letters.pages(_stream(topic), until=_last_id(topic)):
                 ids = [id_ for id_, fields in page if dead_letters.is_about(fields, shop_id, sought)]
@@ -178,7 +177,7 @@ class RedisBus:
 
     def _in_group(self, topic: str, call: Callable[[], Any]) -> Any:
         """The answer of a call that needs the groups; they are made when the stream is new or was lost."""
-        with _translated():
+        with translated():
             try:
                 return call()
             except ResponseError as error:
@@ -277,7 +276,8 @@ def _wait_for_hands(topic: str, group: str, ids: Sequence[str], deadline: float)
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Redis' errors in this block become the bus's own."""
     try:
         yield
     except (RedisConnectionError, RedisTimeoutError) as error:

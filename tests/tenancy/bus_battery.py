@@ -13,6 +13,7 @@ from tenancy.errors import Bug, Refused, Transient
 
 ONE = declare(Topic("test-one", groups=("readers",), most=100_000))
 TWO = declare(Topic("test-two", groups=("readers", "writers")))
+KILLED = declare(Topic("test-killed", groups=("readers",)))
 SMALL = declare(Topic("test-small", groups=("readers",), most=5, largest=100))
 
 
@@ -184,3 +185,37 @@ class Battery:
                 break
         assert numbers(done) == [0, 1]
         assert bus.lag("test-one", "readers").dead == 0
+
+    def test_what_one_consumer_kills_only_condemns_itself(self, bus: EventBus) -> None:
+        """A message that ends its process cannot be caught; its neighbours must not be given up with it."""
+        done: list[int] = []
+
+        class Killed(BaseException):
+            pass
+
+        def handle(found: Sequence[Delivery]) -> Handled:
+            if 5 in numbers(found):
+                raise Killed
+            done.extend(numbers(found))
+            return Handled()
+
+        bus.publish("test-one", numbered(10))
+        for at in range(20):
+            try:
+                work(
+                    bus,
+                    "test-one",
+                    "readers",
+                    handle,
+                    consumer=f"c{at}",
+                    most_s=5,
+                    idle_ms=0,
+                    most_attempts=4,
+                )
+            except Killed:
+                continue
+            if bus.lag("test-one", "readers").messages == 0:
+                break
+        assert sorted(done) == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+        (letter,) = bus.dead_letters("test-one", "readers")
+        assert (letter.fields["number"], letter.reason) == (b"5", "delivered 5 times and never finished")

@@ -68,32 +68,6 @@ def test_a_group_that_is_new_gets_what_is_left(bus: EventBus) -> None:
     assert numbers(taken(bus, "test-two", "writers", 3)) == [0, 1, 2]
 
 
-def test_what_one_consumer_kills_only_condemns_itself(bus: EventBus) -> None:
-    """A message that ends its process cannot be caught; its neighbours must not be given up with it."""
-    done: list[int] = []
-
-    class Killed(BaseException):
-        pass
-
-    def handle(found: Sequence[Delivery]) -> Handled:
-        if 5 in numbers(found):
-            raise Killed
-        done.extend(numbers(found))
-        return Handled()
-
-    bus.publish("test-one", numbered(10))
-    for at in range(20):
-        try:
-            work(bus, "test-one", "readers", handle, consumer=f"c{at}", most_s=5, idle_ms=0, most_attempts=4)
-        except Killed:
-            continue
-        if bus.lag("test-one", "readers").messages == 0:
-            break
-    assert sorted(done) == [0, 1, 2, 3, 4, 6, 7, 8, 9]
-    (letter,) = bus.dead_letters("test-one", "readers")
-    assert (letter.fields["number"], letter.reason) == (b"5", "delivered 5 times and never finished")
-
-
 def visits(*visitors: str | None, shop: int = 1) -> list[dict[str, str]]:
     return [
         {"number": str(at), "shop": str(shop), **({"visitor": visitor} if visitor else {})}
