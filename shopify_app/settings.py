@@ -105,6 +105,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "tenancy",
     "mlops.features",
+    "mlops.validation",
     "mlops.registry",
     "mlops.training",
     "mlops.deployments",

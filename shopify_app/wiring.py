@@ -2,20 +2,50 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.utils import timezone
 
+from mlops.validation.signals import halt_ended
 from shopify_app.sync.signals import history_imported
-from tenancy.models import Shop
+from tenancy import audit
+from tenancy.models import AuditEntry, Shop
+
+log = logging.getLogger("shelfwise.wiring")
+REFUSED = "training.refused"
 
 
 def connect() -> None:
     """Called once, when Django is ready."""
     history_imported.connect(_train_the_first_model, dispatch_uid="train_after_import")
+    halt_ended.connect(_train_what_was_refused, dispatch_uid="train_after_halt")
 
 
 def _train_the_first_model(sender: Any, *, shop: Shop, **_: Any) -> None:
+    _train(shop, reason="history imported", actor="system:import")
+
+
+def _train_what_was_refused(sender: Any, *, shop: Shop, **_: Any) -> None:
+    """A training that the shop was due while its data was stopped is asked for again, once."""
+    from mlops.training.models import TrainingRun
+    from tenancy.scope import scope
+
+    refused = AuditEntry.objects.filter(shop=shop, action=REFUSED).order_by("-id").first()
+    with scope(shop):
+        since = refused and TrainingRun.objects.filter(requested_at__gte=refused.at).exists()
+    if refused is not None and not since:
+        _train(shop, reason=f"{refused.reason}; the data is released", actor="system:validation")
+
+
+def _train(shop: Shop, *, reason: str, actor: str) -> None:
     from mlops.training import run as training
 
-    training.request(shop, reason="history imported", actor="system:import", now=timezone.now())
+    now = timezone.now()
+    try:
+        training.request(shop, reason=reason, actor=actor, now=now)
+    except training.TrainingHalted as error:
+        log.warning("training.refused", extra={"shop_id": shop.pk, "why": error.message})
+        audit.record(
+            shop, actor=actor, action=REFUSED, now=now, reason=reason, data={"why": error.message[:500]}
+        )

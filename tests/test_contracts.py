@@ -82,3 +82,13 @@ def test_dependabot_watches_the_dependencies() -> None:
     watched = (ROOT / ".github" / "dependabot.yml").read_text()
     assert '"pip"' in watched
     assert '"npm"' in watched
+
+
+def test_only_the_gate_writes_the_event_log() -> None:
+    """Outside of `mlops`, translated events go through `mlops.validation.gate.admit`."""
+    importing = re.compile(
+        r"from mlops\.features(\.store|\.append)? import [^\n]*\bappend\b|\b(store|features)\.append\("
+    )
+    outside = [each for each in _tracked("*.py") if each.relative_to(ROOT).parts[0] not in ("mlops", "tests")]
+    assert len(outside) > 100
+    assert [str(each.relative_to(ROOT)) for each in outside if importing.search(each.read_text())] == []

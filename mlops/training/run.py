@@ -25,6 +25,8 @@ from mlops.training import steps
 from mlops.training.co_purchase import RECIPES
 from mlops.training.models import FINAL, RunState, TrainingRun
 from mlops.training.revision import code_revision
+from tenancy import incidents
+from tenancy.errors import UserFixable
 from tenancy.locks import LockKind, try_lock
 from tenancy.models import Shop
 
@@ -32,11 +34,27 @@ log = logging.getLogger("shelfwise.training")
 MOST_ATTEMPTS = 5
 
 
+class TrainingHalted(UserFixable):
+    """An open incident says that the shop's data must not be learnt from."""
+
+    code = "training_halted"
+
+
 def request(shop: Shop, *, reason: str, actor: str, now: datetime) -> TrainingRun:
-    """Ask for a new version; while a run is open, the same run again. Call it in the shop's scope or outside any."""
+    """Ask for a new version; while a run is open, the same run again. Call it in the shop's scope or outside any.
+
+    Raises:
+        TrainingHalted: an incident stops the training of this shop; nothing was begun.
+    """
     from mlops.training.tasks import step
     from tenancy.scope import scope
 
+    stop = incidents.halted(shop)
+    if stop is not None:
+        raise TrainingHalted(
+            f"Training is stopped since {stop.opened_at:%Y-%m-%d %H:%M} UTC: {stop.told}",
+            next_step=stop.next_step,
+        )
     with scope(shop):
         try:
             with transaction.atomic():
@@ -91,6 +109,10 @@ def advance(shop: Shop, *, now: datetime) -> bool:
 
 
 def _snapshot(shop: Shop, run: TrainingRun, now: datetime) -> None:
+    stop = incidents.halted(shop)
+    if stop is not None:  # it was asked for before the data went wrong
+        _end(run, RunState.FAILED, now, "training_halted", f"training is stopped: {stop.told}")
+        return
     run.snapshot = snapshots.take(shop, until=run.requested_at, now=now)
     if not run.snapshot.orders:
         message = "there are no orders to learn from yet; the storefront shows the newest products"

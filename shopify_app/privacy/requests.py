@@ -21,6 +21,7 @@ from django.db.models import ForeignKey, Model
 
 from mlops.features import erase
 from mlops.features.erase import Erased
+from mlops.validation import erase as quarantine
 from shopify_app import installs
 from shopify_app.sync import customers
 from tenancy import audit, pseudonyms
@@ -81,9 +82,11 @@ def redact_customer(shop: Shop, payload: Mapping[str, Any], *, now: datetime) ->
     pseudonym = pseudonyms.of(shop).of_customer(customer_id)
     order_ids = _ids(payload.get("orders_to_redact"))
     # First, and without a lock: what a consumer has in hand must be in its table before that is erased.
-    in_flight.forget(shop.pk, visitors=erase.visitors_of(shop, pseudonym, order_ids))
+    visitors = erase.visitors_of(shop, pseudonym, order_ids)
+    in_flight.forget(shop.pk, visitors=visitors)
     with transaction.atomic():
         erased = erase.erase_customer(shop, pseudonym, order_ids)
+        quarantine.erase_customer(shop, pseudonym, order_ids, visitors)
         customers.forget(shop, [pseudonym])
         audit.record(
             shop,

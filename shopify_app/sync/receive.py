@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from mlops.features import markers, store
+from mlops.features import markers
 from mlops.features.events import (
     CollectionDeleted,
     CustomerDeleted,
@@ -19,6 +19,7 @@ from mlops.features.events import (
     Source,
 )
 from mlops.features.models import Variant
+from mlops.validation import gate
 from shopify_app import installs
 from shopify_app.sync import customers
 from shopify_app.sync.reread import Kind, Wanted, read
@@ -48,11 +49,13 @@ class Received:
 
     Args:
         references: sealed customer numbers by pseudonym, kept with the events.
+        delivery: its webhook id, for the reason when a row of it is held.
     """
 
     events: tuple[Event, ...] = ()
     wanted: Wanted | None = None
     references: Mapping[int, bytes] = field(default_factory=dict)
+    delivery: str = ""
 
 
 def cut(topic: str, payload: Any) -> dict[str, Any] | None:
@@ -89,14 +92,19 @@ def translate(topic: str, payload: Payload, at: datetime) -> Received:
 
 
 def append(shop: Shop, received: Iterable[Received], now: datetime) -> None:
-    """Append the events of several deliveries as one batch. Call it in a transaction."""
-    events: list[Event] = []
+    """Take in the events of several deliveries, those of each resource as one batch: a bad one holds up no other.
+
+    Call it in a transaction.
+    """
     references: dict[int, bytes] = {}
+    batches: dict[str, list[tuple[Event, str]]] = {}
     for each in received:
-        events += each.events
         references |= each.references
-    if events:
-        store.append(shop, events, source=Source.WEBHOOK, now=now)
+        for event in each.events:
+            batches.setdefault(gate.batch_of(event), []).append((event, each.delivery))
+    for told in batches.values():
+        origins = {index: delivery for index, (_, delivery) in enumerate(told)}
+        gate.admit(shop, [event for event, _ in told], source=Source.WEBHOOK, now=now, origins=origins)
     customers.remember(shop.pk, references, now)
 
 
@@ -106,12 +114,12 @@ def note_change(shop: Shop, kind: MarkerKind, *, at: datetime, now: datetime, de
 
 
 def read_again(shop: Shop, wanted: Wanted, now: datetime) -> None:
-    """Read the object from Shopify and append it as it is now.
+    """Read the object from Shopify and take it in as it is now.
 
     Raises:
         as `AdminClient.run`.
     """
-    store.append(shop, read(installs.admin_client(shop), wanted), source=Source.WEBHOOK, now=now)
+    gate.admit(shop, read(installs.admin_client(shop), wanted), source=Source.WEBHOOK, now=now)
 
 
 def _order(payload: Payload, at: datetime) -> Received:

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from mlops.features import store
 from mlops.features.events import (
     CollectionDeleted,
     CustomerDeleted,
@@ -20,6 +19,7 @@ from mlops.features.events import (
     Source,
     StockChanged,
 )
+from mlops.validation import gate
 from shopify_app.graphql.client import AdminClient
 from shopify_app.sync import customers, kept, listing
 from shopify_app.sync.differences import ON_ITS_WAY, Findings, State, Verdict, judge
@@ -82,7 +82,7 @@ class Repair:
             if not told:
                 absent.add(each)  # deleted since it was listed
         with transaction.atomic():
-            store.append(self.shop, events, source=Source.RECONCILIATION, now=self.now)
+            gate.admit(self.shop, events, source=Source.RECONCILIATION, now=self.now)
             learnt = [
                 page.numbers[each] for each, what in before.items() if self._new_customer(page, each, what)
             ]
@@ -117,7 +117,7 @@ class Repair:
                 late = each.version_at < self.in_time_after
                 findings.note(verdict, self._day(each.version_at), late=late)
         with transaction.atomic():
-            store.append(self.shop, differing, source=Source.RECONCILIATION, now=self.now)
+            gate.admit(self.shop, differing, source=Source.RECONCILIATION, now=self.now)
             self.save(findings)
 
     def bury(self, ids: Mapping[int, datetime], findings: Findings) -> None:
@@ -130,7 +130,7 @@ class Repair:
         dead = [each for each in ids if each in ours and not ours[each].deleted]
         events = [event for each in dead for event in self._death(each)]
         with transaction.atomic():
-            store.append(self.shop, events, source=Source.RECONCILIATION, now=self.now)
+            gate.admit(self.shop, events, source=Source.RECONCILIATION, now=self.now)
             for each in dead:
                 findings.note_gone(self._day(ids[each]))
             self.save(findings)

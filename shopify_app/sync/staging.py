@@ -12,8 +12,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from mlops.features import store
 from mlops.features.events import CustomerChanged, Event, Source
+from mlops.validation import gate
 from shopify_app.graphql.bulk import Piece
 from shopify_app.sync import customers, leases
 from shopify_app.sync.models import ImportJob
@@ -79,7 +79,7 @@ def append_lines(shop: Shop, job: ImportJob, plan: Plan, piece: Piece, now: date
         lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
         marks = _read_marks(job, piece, skipped)
         leases.save(job, now, **marks, lines_written=marks["lines_read"])
-        store.append(shop, events, source=Source.BACKFILL, now=now)
+        gate.admit(shop, events, source=Source.BACKFILL, now=now)
         customers.remember(shop.pk, customers.sealed_references(names, shop.pk, numbers), now)
 
 
@@ -110,7 +110,7 @@ def assemble_batch(shop: Shop, job: ImportJob, plan: Plan, now: datetime) -> int
             rate=job.rate,
             troubles=0,
         )
-        store.append(shop, events, source=Source.BACKFILL, now=now)
+        gate.admit(shop, events, source=Source.BACKFILL, now=now)
     return moved
 
 

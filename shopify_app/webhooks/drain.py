@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from dataclasses import replace
 from datetime import datetime
 
 from django.db import DatabaseError, transaction
@@ -43,7 +44,8 @@ def drain(shop: Shop, now: datetime) -> int:
 
 def _translated(delivery: InboxDelivery) -> Received | None:
     try:
-        return receive.translate(delivery.topic, delivery.payload, delivery.triggered_at)
+        found = receive.translate(delivery.topic, delivery.payload, delivery.triggered_at)
+        return replace(found, delivery=delivery.webhook_id)
     except Untranslatable as error:
         log.warning("webhooks.dead", extra={"topic": delivery.topic, "reason": str(error)})
         inbox.dead(delivery, str(error))

@@ -12,7 +12,7 @@ from decimal import Decimal
 import numpy as np
 
 from mlops.deployments import store as deployments
-from mlops.features import online, store
+from mlops.features import online
 from mlops.features.events import STOREFRONT_SLOTS, ProductChanged, Source, VariantState
 from mlops.predictors import artefact
 from mlops.predictors.item_to_item import CoPurchase, Neighbours
@@ -20,6 +20,7 @@ from mlops.predictors.popularity import Trending
 from mlops.registry import store as registry
 from mlops.registry.models import UseCase
 from mlops.registry.store import Lineage
+from mlops.validation import gate
 from tenancy.models import Shop
 from tenancy.scope import scope
 
@@ -33,7 +34,7 @@ def make(*, products: int, now: datetime) -> Shop:
         domain=DOMAIN, defaults={"name": "Bench", "currency": "EUR", "installed_at": now}
     )
     with scope(shop):
-        store.append(
+        gate.admit(
             shop, [_product(each, now) for each in range(1, products + 1)], source=Source.BACKFILL, now=now
         )
         online.rebuild(shop)
