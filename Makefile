@@ -5,7 +5,7 @@ VAR := $(or $(SHELFWISE_VAR),var)
 export PYTHONDONTWRITEBYTECODE ?=
 export npm_config_update_notifier := false
 
-.PHONY: help setup demo test test-kafka run stop lint types openapi bench-serving bench-budget kill-drill screenshots clean
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ bench-budget: setup ## 10,000 Admin API calls from 4 processes within one shop's
 
 kill-drill: setup ## Kill everything at random for two minutes and count what was lost: ARGS="--seed 3 --minutes 5"
 	@exec $(BIN)/python -m shopify_app.local.kill_drill $(ARGS)
+
+chaos-ingest: setup ## Faults and kills on every way in, then one reconciliation: ARGS="--seeds 7"
+	@exec $(BIN)/python -m shopify_app.local.chaos_ingest $(ARGS)
 
 screenshots: setup ## Pictures of the running demo into docs/images
 	@$(BIN)/python -m tests.browser.screenshots

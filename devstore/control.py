@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from devstore import changes
+from devstore import changes, truth
 from devstore.changes import Change, ChangeRefusedError, RefusalCode
 from devstore.deliveries import DeliveryState
 from devstore.faults import FaultError
@@ -188,6 +188,36 @@ def cancel(call: Call) -> dict[str, Any]:
     return _emit(call, changes.cancel(call.store, call.path["id"], reason=reason, now=_now()))
 
 
+def edit_order(call: Call) -> dict[str, Any]:
+    """`lines`: {order line id: quantity that is left}."""
+    call.only("lines")
+    try:
+        quantities = {int(key): int(value) for key, value in call.required("lines", dict).items()}
+    except (TypeError, ValueError):
+        raise ControlError(400, "lines must be an object of order line id to quantity.") from None
+    return _emit(call, changes.edit_order(call.store, call.path["id"], quantities, now=_now()))
+
+
+def delete_order(call: Call) -> dict[str, Any]:
+    return _emit(call, changes.delete_order(call.store, call.path["id"]))
+
+
+def create_customer(call: Call) -> dict[str, Any]:
+    call.only("email", "first_name", "last_name")
+    caused = changes.create_customer(
+        call.store,
+        email=call.required("email", str),
+        first_name=call.value("first_name", str, ""),
+        last_name=call.value("last_name", str, ""),
+        now=_now(),
+    )
+    return {"customer_id": caused[0].id, **_emit(call, caused)}
+
+
+def truth_of(call: Call) -> dict[str, Any]:
+    return truth.rows(call.store, call.path["table"], after=call.number("after", 0))
+
+
 def change_variant(call: Call) -> dict[str, Any]:
     call.only("available", "price", "compare_at_price")
     caused: list[Change] = []
@@ -335,6 +365,10 @@ def routes(platform: Platform) -> list[Route]:
         ("POST", f"{of_shop}/orders", place_order),
         ("POST", f"{of_shop}/orders/{{id:int}}/refund", refund),
         ("POST", f"{of_shop}/orders/{{id:int}}/cancel", cancel),
+        ("POST", f"{of_shop}/orders/{{id:int}}/edit", edit_order),
+        ("DELETE", f"{of_shop}/orders/{{id:int}}", delete_order),
+        ("GET", f"{of_shop}/rows/{{table}}", truth_of),
+        ("POST", f"{of_shop}/customers", create_customer),
         ("POST", f"{of_shop}/variants/{{id:int}}", change_variant),
         ("POST", f"{of_shop}/products", create_product),
         ("POST", f"{of_shop}/products/{{id:int}}", change_product),

@@ -68,6 +68,10 @@ class Merchant:
         """POST to the local Shopify's own control pages."""
         return self._checked(self._send("POST", f"{self.devstore_url}/_devstore/{path}", json=body))
 
+    def remove_from_store(self, path: str) -> Json:
+        """DELETE on the local Shopify's own control pages."""
+        return self._checked(self._send("DELETE", f"{self.devstore_url}/_devstore/{path}"))
+
     def _send(self, method: str, url: str, *, signed: bool = False, **given: Any) -> httpx.Response:
         deadline = time.monotonic() + self.patience_s
         while True:

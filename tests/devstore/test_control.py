@@ -273,3 +273,37 @@ def test_the_command_starts_and_stops_quickly(tmp_path: Path) -> None:
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+
+def test_the_stores_own_rows_tell_all_that_an_app_may_know(devstore: RunningDevstore) -> None:
+    of_shop = f"/shops/{DOMAIN}"
+    customer = devstore.control("POST", f"{of_shop}/customers", {"email": "new@example.com"}).json()[
+        "customer_id"
+    ]
+    variant = devstore.variants()[1]
+    devstore.control("POST", f"{of_shop}/variants/{variant}", {"available": 10})
+    body = {"lines": [{"variant_id": variant, "quantity": 3}], "customer_id": customer}
+    placed = devstore.control("POST", f"{of_shop}/orders", body).json()["order_id"]
+
+    def rows(table: str, after: int = 0) -> list[dict[str, Any]]:
+        told = devstore.control("GET", f"{of_shop}/rows/{table}?after={after}").json()
+        return [dict(zip(told["columns"], row, strict=True)) for row in told["rows"]]
+
+    line = next(row for row in rows("order_lines") if row["order_id"] == placed)
+    edited = devstore.control("POST", f"{of_shop}/orders/{placed}/edit", {"lines": {str(line["id"]): 1}})
+    assert "orders/edited" in {each["topic"] for each in edited.json()["changes"]}
+    assert rows("order_lines", after=line["id"] - 1)[0]["current_quantity"] == 1
+    assert rows("orders", after=placed - 1)[0]["customer_id"] == customer
+    assert {"id": customer} in rows("customers")
+    assert devstore.control("DELETE", f"{of_shop}/orders/{placed}").status_code == 200
+    assert rows("orders", after=placed - 1) == []
+    for table in ("orders", "order_lines", "refunds", "products", "variants", "collections", "customers"):
+        assert (
+            len(rows(table))
+            == devstore.control("GET", f"{of_shop}/counts").json()[table.removeprefix("order_")]
+        )
+    assert devstore.control("GET", f"{of_shop}/rows/staff").status_code == 404
+    assert (
+        devstore.control("POST", f"{of_shop}/orders", {**body, "presentment_currency": "XXX"}).status_code
+        == 422
+    )
