@@ -39,7 +39,6 @@ def make() -> Celery:
             "webhooks.*": {"queue": "webhooks"},
             "training.*": {"queue": "train"},
             "exposures.*": {"queue": "logs"},
-            "privacy.*": {"queue": "train"},
         },
         task_ignore_result=True,
         task_acks_late=True,
@@ -82,15 +81,15 @@ def make() -> Celery:
                 "schedule": 900.0,
                 "options": {"queue": "sync", "expires": 900},
             },
+            "sync.audit_all": {
+                "task": "sync.audit_all",
+                "schedule": 60.0,
+                "options": {"queue": "sync", "expires": 60},
+            },
             "training.tick_all": {
                 "task": "training.tick_all",
                 "schedule": 5.0,
                 "options": {"queue": "train", "expires": 5},
-            },
-            "privacy.tick": {
-                "task": "privacy.tick",
-                "schedule": 15.0,
-                "options": {"queue": "train", "expires": 15},
             },
             "exposures.flush": {
                 "task": "exposures.flush",

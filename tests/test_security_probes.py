@@ -68,6 +68,8 @@ VERIFIED_BY = {
     "api/webhooks/<str:delivery_id>/replay": S,
     "api/markers": S,
     "api/markers/<member:marker_id>": S,
+    "api/fields": S,
+    "api/fields/export": S,
     "api/metafields": S,
     "api/staff": S,
     "api/staff/<member:user_id>": S,

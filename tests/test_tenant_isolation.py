@@ -77,6 +77,8 @@ NAMING: dict[str, Callable[[Any], tuple[str, str, Any]] | None] = {
     "traffic": None,
     "versions": None,
     "audit": None,
+    "fields": None,
+    "fields-export": None,
     "metafields": None,
     "staff": None,
     "training": None,

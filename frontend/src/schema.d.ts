@@ -21,6 +21,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        get: operations["fields"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fields/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        get: operations["export_fields"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/import/restart": {
         parameters: {
             query?: never;
@@ -317,6 +351,13 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * @description * `nobody` - nobody
+         *     * `pseudonym` - pseudonym
+         *     * `personal` - personal
+         * @enum {string}
+         */
+        AboutEnum: "nobody" | "pseudonym" | "personal";
         AuditEntryShape: {
             id: number;
             /** Format: date-time */
@@ -394,6 +435,29 @@ export interface components {
             reason: string;
             /** @description id of the version to put live */
             version: string;
+        };
+        FieldShape: {
+            resource: components["schemas"]["ResourceEnum"];
+            name: string;
+            meaning: string;
+            type: string;
+            sources: string[];
+            stored: boolean;
+            /** @description rows looked at; null when not measured */
+            rows: number | null;
+            filled: number | null;
+            /** @description a lower bound unless `whole` */
+            distinct: number | null;
+            whole: boolean;
+            example: string;
+            used_by: string[];
+            about: components["schemas"]["AboutEnum"];
+            kept: string;
+        };
+        FieldsShape: {
+            /** Format: date-time */
+            measured_at: string | null;
+            fields_taken: components["schemas"]["FieldShape"][];
         };
         ImportShape: {
             state: components["schemas"]["ImportShapeStateEnum"];
@@ -582,6 +646,17 @@ export interface components {
          * @enum {string}
          */
         ReconciliationShapeStateEnum: "resting" | "running" | "failed";
+        /**
+         * @description * `order` - order
+         *     * `product` - product
+         *     * `collection` - collection
+         *     * `customer` - customer
+         *     * `stock` - stock
+         *     * `shop` - shop
+         *     * `metafield` - metafield
+         * @enum {string}
+         */
+        ResourceEnum: "order" | "product" | "collection" | "customer" | "stock" | "shop" | "metafield";
         ResourceShape: {
             resource: string;
             state: components["schemas"]["ResourceShapeStateEnum"];
@@ -888,6 +963,60 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fields: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FieldsShape"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_fields: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             401: {

@@ -13,6 +13,7 @@ from django.db import connection
 from mlops.features.attributes import LIVING, Chosen, chosen
 from mlops.features.events import AttributeKind, AttributeOwner
 from tenancy.models import Shop
+from tenancy.scope import scope
 
 _DTYPES: dict[AttributeKind, pl.DataType | type[pl.DataType]] = {
     AttributeKind.INTEGER: pl.Int64,
@@ -55,7 +56,7 @@ def attributes_frame(
     Personal metafields cannot be in it: they are neither chosen nor kept.
     """
     wanted = [each for each in chosen(shop) if each.owner is owner]
-    with connection.cursor() as cursor:
+    with scope(shop), connection.cursor() as cursor:
         cursor.execute(
             LIVING[owner] + " select owner_id, product_id from living order by owner_id",  # noqa: S608 a constant
             {"shop": shop.pk},

@@ -203,7 +203,7 @@ def keep(cursor: CursorWrapper, shop: Shop, fresh: Sequence[Encoded], now: datet
 
 def held_raw(shop: Shop, attribute_id: int, owner_ids: Sequence[int]) -> dict[int, str]:
     """The present text of one metafield by owner, as told; owners without a value are absent."""
-    with connection.cursor() as cursor:
+    with scope(shop), connection.cursor() as cursor:
         cursor.execute(
             "select distinct on (owner_id) owner_id, raw from features_attributevalue where shop_id = %s"
             " and attribute_id = %s and owner_id = any(%s) order by owner_id, version_at desc, id desc",
@@ -214,7 +214,7 @@ def held_raw(shop: Shop, attribute_id: int, owner_ids: Sequence[int]) -> dict[in
 
 def counted(shop: Shop, each: Chosen) -> Counted:
     """How this choice is filled in the living catalogue."""
-    with connection.cursor() as cursor:
+    with scope(shop), connection.cursor() as cursor:
         cursor.execute(LIVING[each.owner] + _COUNTED_SQL, {"shop": shop.pk, "attribute": each.id})
         return Counted(*cursor.fetchone())
 

@@ -138,6 +138,21 @@ class AttributeValue(ShopOwned):
         ]
 
 
+class FieldProfile(ShopOwned):
+    """How one stored column of a shop is filled; measured anew each night and after an import."""
+
+    pk = models.CompositePrimaryKey("shop_id", "column")
+    column = models.CharField(max_length=80, help_text="table.column")
+    rows = models.BigIntegerField(help_text="rows looked at: the newest ones")
+    filled = models.BigIntegerField()
+    distinct = models.BigIntegerField(help_text="different values among the rows looked at")
+    whole = models.BooleanField(help_text="every row was looked at")
+    low = models.CharField(max_length=64, blank=True)
+    high = models.CharField(max_length=64, blank=True)
+    commonest = ArrayField(models.CharField(max_length=40), default=list)
+    measured_at = models.DateTimeField()
+
+
 class StockLevel(ShopOwned):
     pk = models.CompositePrimaryKey("shop_id", "inventory_item_id", "location_id")
     inventory_item_id = models.BigIntegerField()
@@ -325,17 +340,6 @@ class Snapshot(ShopOwned):
     lines = models.IntegerField()
     customers = models.IntegerField()
     products = models.IntegerField()
-    rewritten_at = models.DateTimeField(
-        null=True, help_text="a customer in it was erased then; the digest is new"
-    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["shop", "digest", "until"], name="snapshot_once")]
-
-
-class Tombstone(ShopOwned):
-    """That somebody was erased: a keyed hash of a customer or visitor, which says nothing to who has not the key."""
-
-    pk = models.CompositePrimaryKey("shop_id", "mark")
-    mark = models.BinaryField()
-    set_up_at = models.DateTimeField()

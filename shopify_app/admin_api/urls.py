@@ -6,6 +6,7 @@ from django.urls import path, re_path, register_converter
 from django.urls.converters import IntConverter
 
 from shopify_app.admin_api.audit import AuditView
+from shopify_app.admin_api.fields import FieldsExportView, FieldsView
 from shopify_app.admin_api.incidents import IncidentsView
 from shopify_app.admin_api.jobs import ImportView, TrainingView
 from shopify_app.admin_api.markers import MarkersView, NoteView
@@ -44,6 +45,8 @@ urlpatterns = [
     path("audit", AuditView.as_view(), name="audit"),
     path("webhooks/dead", DeadLettersView.as_view(), name="dead-letters"),
     path("webhooks/<str:delivery_id>/replay", ReplayView.as_view(), name="replay"),
+    path("fields", FieldsView.as_view(), name="fields"),
+    path("fields/export", FieldsExportView.as_view(), name="fields-export"),
     path("metafields", MetafieldsView.as_view(), name="metafields"),
     path("staff", StaffView.as_view(), name="staff"),
     path("staff/<member:user_id>", RoleView.as_view(), name="role"),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from celery import shared_task
 from django.utils import timezone
 
-from shopify_app.sync import backfill, reconcile
+from shopify_app.sync import backfill, field_audit, reconcile
 from shopify_app.sync.models import OPEN_STATES, OPEN_SWEEPS, ImportJob, Sweep
 from tenancy.models import Shop
 from tenancy.scope import scope, unscoped
@@ -73,3 +73,18 @@ def hint_sweeps(shop_id: int, sweep_ids: Sequence[int]) -> None:
 def reconcile_step(shop: Shop, sweep_id: int) -> None:
     if reconcile.step(shop, sweep_id):
         reconcile_step.apply_async((shop.pk, sweep_id), queue="sync", expires=MESSAGE_LIFE_S)
+
+
+@shared_task(name="sync.audit_all", ignore_result=True)
+def audit_all() -> int:
+    """Send one measurement for each shop whose data audit is a day old, or older than its last import."""
+    with unscoped(why="the scheduler looks for due data audits of every shop"):
+        found = field_audit.due(timezone.now())[:JOBS_PER_TICK]
+    for shop_id in found:
+        audit_fields.apply_async((shop_id,), queue="sync", expires=60)
+    return len(found)
+
+
+@shared_task(name="sync.audit_fields", base=ShopTask)
+def audit_fields(shop: Shop) -> None:
+    field_audit.refresh(shop, now=timezone.now())

@@ -71,7 +71,9 @@ def call(method: str, path: str, body: Any = None, *, token: str | None = None, 
     response = Client(raise_request_exception=False).generic(
         method, f"/api/{path}", data, content_type=content_type, headers={**given, **headers}
     )
-    return Answer(response.status_code, dict(response.headers), json.loads(response.content or b"null"))
+    is_json = response.headers.get("Content-Type", "application/json").startswith("application/json")
+    found = json.loads(response.content or b"null") if is_json else response.content.decode()
+    return Answer(response.status_code, dict(response.headers), found)
 
 
 def hire(shop: Shop, user_id: int, role: Role) -> Member:

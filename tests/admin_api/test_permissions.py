@@ -34,6 +34,8 @@ MATRIX: list[tuple[str, str, str, Any, Role]] = [
     ("reconcile", "POST", "reconcile", REASON, OPERATOR),
     ("dead-letters", "GET", "webhooks/dead", None, VIEWER),
     ("replay", "POST", "webhooks/1/replay", REASON, OPERATOR),
+    ("fields", "GET", "fields", None, VIEWER),
+    ("fields-export", "GET", "fields/export", None, VIEWER),
     ("metafields", "GET", "metafields", None, VIEWER),
     (
         "metafields",

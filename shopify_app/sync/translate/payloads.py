@@ -109,8 +109,7 @@ def product(payload: Payload, *, untracked: frozenset[int] = frozenset()) -> Pro
         created_at=moment(payload.get("created_at"), "created_at"),
         published_at=moment_or_none(payload.get("published_at"), "published_at"),
         image_url=text(image.get("src")) or None,
-        gift_card=text(payload.get("product_type")).lower() == "gift card"
-        or payload.get("gift_card") is True,
+        gift_card=text(payload.get("product_type")).lower() == "gift card",
         variants=tuple(_variant(each, untracked) for each in payload.get("variants") or ()),
     )
 
