@@ -46,6 +46,9 @@ bench-serving: setup ## Requests per second and latency of the storefront path, 
 bench-budget: setup ## 10,000 Admin API calls from 4 processes within one shop's rate limit: ARGS="--calls 2000"
 	@exec $(BIN)/python -m shopify_app.local.bench_budget $(ARGS)
 
+bench-webhooks: setup ## Latency of 200 webhook deliveries a second while a history is imported: ARGS=--write
+	@exec $(BIN)/python -m shopify_app.local.bench_webhooks $(ARGS)
+
 kill-drill: setup ## Kill everything at random for two minutes and count what was lost: ARGS="--seed 3 --minutes 5"
 	@exec $(BIN)/python -m shopify_app.local.kill_drill $(ARGS)
 

@@ -141,8 +141,14 @@ class Stack:
         wait_for(f"{self.devstore_url}/_devstore/health", log=supervisor.log_of("devstore"))
         return process
 
-    def start_app(self, supervisor: Supervisor, *, web_workers: int = 2) -> None:
-        """Web server, two workers (quick and long work apart) and the clock that ticks them."""
+    def start_app(
+        self, supervisor: Supervisor, *, web_workers: int = 2, door: str = "shopify_app.wsgi:application"
+    ) -> None:
+        """Web server, two workers (quick and long work apart) and the clock that ticks them.
+
+        Args:
+            door: the WSGI application; a measurement has one with more addresses.
+        """
         environment = {**self.environment(), "PYTHONPATH": str(ROOT)}
         celery = [sys.executable, "-m", "celery", "--app", "shopify_app.celery:app"]
         worker = [
@@ -155,13 +161,14 @@ class Stack:
             "--concurrency",
             "1",
         ]
+        # A webhook waits for the disk and an admin page for its queries: meanwhile the other threads answer.
         supervisor.start(
             Process(
                 "web",
                 [
                     sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.app_port),
-                    "--workers", str(web_workers), "--blocking-threads", "1", "--backpressure", "256", "--log-level", "warning",
-                    "--respawn-failed-workers", "shopify_app.wsgi:application",
+                    "--workers", str(web_workers), "--blocking-threads", "4", "--backpressure", "256", "--log-level", "warning",
+                    "--respawn-failed-workers", door,
                 ],
                 environment,
             )

@@ -281,7 +281,7 @@ def _web(*, workers: int) -> Iterator[tuple[int, int]]:
     log = Path(settings.VAR_DIR) / "web.log"
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-        "--workers", str(workers), "--blocking-threads", "1", "--backpressure", "256", "--log-level", "warning",
+        "--workers", str(workers), "--blocking-threads", "4", "--backpressure", "256", "--log-level", "warning",
         "storefront_proxy.bench.wsgi:application",
     ]  # fmt: skip
     with log.open("wb") as out:
