@@ -39,6 +39,7 @@ def make() -> Celery:
             "webhooks.*": {"queue": "webhooks"},
             "training.*": {"queue": "train"},
             "exposures.*": {"queue": "logs"},
+            "privacy.*": {"queue": "train"},
         },
         task_ignore_result=True,
         task_acks_late=True,
@@ -90,6 +91,11 @@ def make() -> Celery:
                 "task": "training.tick_all",
                 "schedule": 5.0,
                 "options": {"queue": "train", "expires": 5},
+            },
+            "privacy.tick": {
+                "task": "privacy.tick",
+                "schedule": 15.0,
+                "options": {"queue": "train", "expires": 15},
             },
             "exposures.flush": {
                 "task": "exposures.flush",

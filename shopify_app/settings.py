@@ -112,6 +112,7 @@ INSTALLED_APPS = [
     "storefront_proxy",
     "shopify_app.webhooks",
     "shopify_app.sync",
+    "shopify_app.privacy",
     "shopify_app.admin_api",
     "shopify_app",
 ]
@@ -163,6 +164,24 @@ ATTRIBUTION_WINDOW_HOURS = environment.whole("ATTRIBUTION_WINDOW_HOURS", default
 BULK_POLL_S = environment.whole("BULK_POLL_S", default=1 if LOCAL else 30, lowest=1, highest=600)
 API_HEADROOM_PERCENT = environment.whole("API_HEADROOM_PERCENT", default=50, lowest=0, highest=95)
 API_LEGACY_REST = environment.flag("API_LEGACY_REST", default=False)
+
+# --- Privacy: how long what is kept (docs/settings.md) ------------------------------------------------------------------
+LOG_DIRS = [
+    Path(each) for each in environment.text("LOG_DIRS", str(VAR_DIR / "log")).split(",") if each.strip()
+]
+RETAIN_DAYS = {
+    "visitors": environment.whole("RETENTION_VISITORS_DAYS", default=180, lowest=31, highest=3650),
+    "inbox": environment.whole("RETENTION_INBOX_DAYS", default=7, lowest=2, highest=365),
+    "dead_letters": environment.whole("RETENTION_DEAD_LETTERS_DAYS", default=30, lowest=1, highest=365),
+    "quarantine": environment.whole("RETENTION_QUARANTINE_DAYS", default=90, lowest=1, highest=3650),
+    "snapshots": environment.whole("RETENTION_SNAPSHOTS_DAYS", default=90, lowest=1, highest=3650),
+    "logs": environment.whole("RETENTION_LOGS_DAYS", default=30, lowest=1, highest=3650),
+    "references": environment.whole("RETENTION_REFERENCES_DAYS", default=730, lowest=90, highest=3650),
+}
+RETENTION_EXPORTS_DAYS = environment.whole("RETENTION_EXPORTS_DAYS", default=60, lowest=30, highest=365)
+RETRAIN_AFTER_REDACTION_DAYS = environment.whole(
+    "RETRAIN_AFTER_REDACTION_DAYS", default=7, lowest=0, highest=30
+)
 
 # --- Celery ------------------------------------------------------------------------------------------------------
 WORKER_CONCURRENCY = environment.whole("WORKER_CONCURRENCY", default=2, lowest=1, highest=64)

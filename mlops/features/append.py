@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from mlops.features import attributes, online, owed, present
+from mlops.features import attributes, online, owed, present, tombstones
 from mlops.features.arrays import array
 from mlops.features.encoding import Encoded, encode
 from mlops.features.events import Event, Source
@@ -58,8 +58,8 @@ def append(shop: Shop, events: Sequence[Event], *, source: Source, now: datetime
         encoded: dict[str, Encoded] = {}
         with transaction.atomic():
             lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
-            # Under the lock: a choice that ended while its values were on the way leaves nothing in the log.
-            for row in map(encode, attributes.only_chosen(shop, batch)):
+            # Under the lock: whose choice ended, or who was erased, while this was on the way leaves nothing in the log.
+            for row in map(encode, attributes.only_chosen(shop, tombstones.strip(shop, batch))):
                 encoded.pop(row.key, None)  # told twice: it counts where it was told last
                 encoded[row.key] = row
             fresh = _log(shop.pk, list(encoded.values()), source, now)

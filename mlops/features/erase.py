@@ -4,86 +4,149 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.apps import apps
 from django.db import connection, transaction
 
-from mlops.features import online
+from mlops.features import frames, online, tombstones
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
 from tenancy.redis import client, key
-from tenancy.scope import ShopOwned
+from tenancy.scope import ShopOwned, scope
 
 LOCK_WAIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """What stands for one customer here.
+
+    Args:
+        customers: their pseudonym, and those of accounts that were merged into it.
+        visitors: the browsers that they bought with.
+    """
+
+    customers: tuple[int, ...]
+    orders: tuple[int, ...]
+    visitors: tuple[str, ...]
+    first_order_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Erased:
-    """How many rows were changed or deleted for one customer."""
+    """How many rows were changed or deleted for one customer.
+
+    Args:
+        exposures: of outcomes too.
+        snapshots: ids of those whose frame held them.
+        gone: ids of those whose frame is not there any more: they may have.
+    """
 
     orders: int
     events: int
     exposures: int
+    snapshots: tuple[int, ...] = ()
+    gone: tuple[int, ...] = ()
 
 
-def visitors_of(shop: Shop, customer_id: int, order_ids: Sequence[int]) -> list[str]:
-    """The visitor ids on the customer's orders: by them, what the storefront still has on its way is found."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select distinct visitor from features_order where shop_id = %s and visitor is not null"
-            " and (customer_id = %s or order_id = any(%s))",
-            [shop.pk, customer_id, list(order_ids)],
-        )
-        return [row[0] for row in cursor.fetchall()]
-
-
-def erase_customer(shop: Shop, customer_id: int, order_ids: Sequence[int]) -> Erased:
-    """The orders stay as sales of nobody; the customer's number and visitor ids go, from state and log. Safe twice.
+def find(
+    shop: Shop, customer_id: int, *, order_ids: Sequence[int] = (), visitors: Sequence[str] = ()
+) -> Person:
+    """Everything that stands for a customer, also what older versions of an order told. Repeat it under the lock.
 
     Args:
-        order_ids: orders that were the customer's, also where they do not carry the number any more.
-
-    Raises:
-        Transient: a writer of this shop held on for `LOCK_WAIT_S` seconds.
+        order_ids: orders that were the customer's, also where they do not carry the pseudonym any more.
+        visitors: browsers known to be theirs.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
-        lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
+    with connection.cursor() as cursor:
         cursor.execute(
-            "select order_id, visitor from features_order where shop_id = %s"
-            " and (customer_id = %s or order_id = any(%s))",
-            [shop.pk, customer_id, list(order_ids)],
+            "with recursive merged(id) as (select %(customer)s::bigint union select c.customer_id"
+            " from features_customer c join merged m on c.merged_into = m.id where c.shop_id = %(shop)s)"
+            " select id from merged",
+            {"shop": shop.pk, "customer": customer_id},
+        )
+        customers = sorted(row[0] for row in cursor.fetchall())
+        names: dict[str, Any] = {"shop": shop.pk, "customers": customers, "orders": list(order_ids)}
+        cursor.execute(
+            "select order_id, visitor from features_order where shop_id = %(shop)s"
+            " and (customer_id = any(%(customers)s) or order_id = any(%(orders)s::bigint[]))"
+            " union select subject_id, payload->>'visitor' from features_event where shop_id = %(shop)s"
+            " and kind = 'order' and (subject_id = any(%(orders)s::bigint[])"
+            " or (payload->>'customer_id')::bigint = any(%(customers)s))",
+            names,
         )
         rows: list[tuple[int, str | None]] = cursor.fetchall()
+        orders = tuple(sorted({*order_ids, *(row[0] for row in rows)}))
+        cursor.execute(
+            "select min(ordered_at) from features_order where shop_id = %s and order_id = any(%s::bigint[])",
+            [shop.pk, list(orders)],
+        )
+        first = cursor.fetchone()[0]
+    return Person(
+        tuple(customers),
+        orders,
+        tuple(sorted({*visitors, *(row[1] for row in rows if row[1])})),
+        first,
+    )
+
+
+def erase_customer(
+    shop: Shop,
+    customer_id: int,
+    order_ids: Sequence[int] = (),
+    *,
+    visitors: Sequence[str] = (),
+    now: datetime,
+) -> tuple[Erased, Person]:
+    """The orders stay as sales of nobody; pseudonym and visitor ids go, from state, log and frames. Safe twice.
+
+    Whatever of the person arrives later is stripped (see `tombstones`).
+
+    Raises:
+        Transient: a writer or a training step of this shop held on for `LOCK_WAIT_S` seconds.
+        FileUnusable: a frozen frame does not open, so it cannot be said who is in it; nothing is erased.
+    """
+    with transaction.atomic(), scope(shop), connection.cursor() as cursor:
+        lock(shop, LockKind.TRAINING, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
+        person = find(shop, customer_id, order_ids=order_ids, visitors=visitors)
+        tombstones.set_up(shop, customers=person.customers, visitors=person.visitors, now=now)
         names: dict[str, Any] = {
             "shop": shop.pk,
-            "customer": customer_id,
-            "orders": sorted({*order_ids, *(order_id for order_id, _ in rows)}),
-            "visitors": sorted({visitor for _, visitor in rows if visitor}),
+            "customers": list(person.customers),
+            "texts": [str(each) for each in person.customers],
+            "orders": list(person.orders),
+            "visitors": list(person.visitors),
         }
         cursor.execute(
-            "update features_order set customer_id = null, visitor = null where shop_id = %(shop)s"
-            " and order_id = any(%(orders)s)",
+            "update features_order set visitor = null,"
+            " customer_id = case when order_id = any(%(orders)s::bigint[]) then null else customer_id end"
+            " where shop_id = %(shop)s and (visitor = any(%(visitors)s::text[])"
+            " or order_id = any(%(orders)s::bigint[]) and (customer_id is not null or visitor is not null))",
             names,
         )
         orders = cursor.rowcount
         cursor.execute(
-            "delete from features_customer where shop_id = %(shop)s and customer_id = %(customer)s", names
+            "delete from features_customer where shop_id = %(shop)s and customer_id = any(%(customers)s)",
+            names,
         )
         cursor.execute(
-            "update features_customer set merged_into = null where shop_id = %(shop)s and merged_into = %(customer)s",
+            "update features_customer set merged_into = null where shop_id = %(shop)s and merged_into = any(%(customers)s)",
             names,
         )
         cursor.execute(
             "delete from features_event where shop_id = %(shop)s and ("
-            " (kind in ('customer', 'customer_deleted', 'customer_merged') and subject_id = %(customer)s)"
-            " or (kind = 'customer_merged' and payload->>'kept_id' = %(customer)s::text))",
+            " (kind in ('customer', 'customer_deleted', 'customer_merged') and subject_id = any(%(customers)s))"
+            " or (kind = 'customer_merged' and payload->>'kept_id' = any(%(texts)s)))",
             names,
         )
         events = cursor.rowcount
         cursor.execute(
-            "update features_event set payload = payload - 'customer_id' - 'visitor' where shop_id = %(shop)s"
-            " and kind = 'order' and (subject_id = any(%(orders)s) or payload->>'customer_id' = %(customer)s::text)",
+            "update features_event set payload = payload - 'visitor' - case when subject_id = any(%(orders)s::bigint[])"
+            " or payload->>'customer_id' = any(%(texts)s) then 'customer_id' else '' end where shop_id = %(shop)s"
+            " and kind = 'order' and (subject_id = any(%(orders)s::bigint[]) or payload->>'customer_id' = any(%(texts)s)"
+            " or payload->>'visitor' = any(%(visitors)s::text[])) and payload ?| array['customer_id', 'visitor']",
             names,
         )
         events += cursor.rowcount
@@ -96,7 +159,9 @@ def erase_customer(shop: Shop, customer_id: int, order_ids: Sequence[int]) -> Er
             "update features_outcome set visitor = null where shop_id = %(shop)s and visitor = any(%(visitors)s)",
             names,
         )
-    return Erased(orders=orders, events=events, exposures=exposures)
+        outcomes = cursor.rowcount
+        rewritten = frames.without(shop, person.customers, now=now)
+    return Erased(orders, events, exposures + outcomes, rewritten.held, rewritten.gone), person
 
 
 def erase_shop(shop: Shop) -> None:

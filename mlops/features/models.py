@@ -340,6 +340,17 @@ class Snapshot(ShopOwned):
     lines = models.IntegerField()
     customers = models.IntegerField()
     products = models.IntegerField()
+    rewritten_at = models.DateTimeField(
+        null=True, help_text="a customer in it was erased then; the digest is new"
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["shop", "digest", "until"], name="snapshot_once")]
+
+
+class Tombstone(ShopOwned):
+    """That somebody was erased: a keyed hash of a customer or visitor, which says nothing to who has not the key."""
+
+    pk = models.CompositePrimaryKey("shop_id", "mark")
+    mark = models.BinaryField()
+    set_up_at = models.DateTimeField()

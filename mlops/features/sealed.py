@@ -48,6 +48,11 @@ def read(shop_id: int, digest: str, *, kind: str) -> bytes:
         raise FileUnusable(f"{path}: {error}") from error
 
 
+def folder_of(shop_id: int) -> Path:
+    """Where everything of a shop lies."""
+    return Path(settings.ARTEFACT_DIR) / str(shop_id)
+
+
 def path_of(shop_id: int, digest: str, *, kind: str) -> Path:
     return Path(settings.ARTEFACT_DIR) / str(shop_id) / kind / f"{digest}.sealed"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-from mlops.features import owed
+from mlops.features import owed, tombstones
 from mlops.features.arrays import id_list
 from mlops.features.events import Click, Exposure
 from tenancy.locks import LockKind, lock
@@ -40,6 +40,7 @@ def record_exposures(exposures: Sequence[Exposure]) -> Recorded:
         rows = list({each.exposure_id: each for each in by_shop[shop.pk]}.values())
         with transaction.atomic():
             lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
+            rows = tombstones.without(shop, rows)
             with connection.cursor() as cursor:
                 cursor.execute(
                     "insert into features_exposure (shop_id, exposure_id, at, slot, served_by, version_id,"
@@ -83,6 +84,7 @@ def record_clicks(clicks: Sequence[Click]) -> Recorded:
         mine = by_shop.pop(shop.pk)
         with transaction.atomic():
             lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
+            mine = tombstones.without(shop, mine)
             with connection.cursor() as cursor:
                 cursor.execute(
                     "select exposure_id, product_ids from features_exposure"

@@ -22,7 +22,7 @@ class SnapshotDamaged(RuntimeError):
 def take(shop: Shop, *, until: datetime, now: datetime) -> Snapshot:
     """Freeze the shop's order lines from before `until`; the same content again is the same snapshot."""
     frame = order_frame(shop, until=until)
-    content = _parquet(frame)
+    content = parquet(frame)
     # `min` of a time column is typed as of any column.
     since: Any = frame["ordered_at"].min()
     digest = hashlib.sha256(content).hexdigest()
@@ -56,7 +56,8 @@ def read(snapshot: Snapshot) -> pl.DataFrame:
     return pl.read_parquet(io.BytesIO(content))
 
 
-def _parquet(frame: pl.DataFrame) -> bytes:
+def parquet(frame: pl.DataFrame) -> bytes:
+    """The bytes of a frame as they are frozen: the same frame gives the same bytes."""
     held = io.BytesIO()
     frame.write_parquet(
         held, compression="zstd", compression_level=3, statistics=False, row_group_size=250_000

@@ -43,6 +43,10 @@ class Version(ShopOwned):
     run_id = models.BigIntegerField(help_text="training run that made it")
     parent = models.ForeignKey("self", null=True, on_delete=models.RESTRICT, related_name="+", db_index=False)
     registered_at = models.DateTimeField()
+    redacted_at = models.DateTimeField(null=True, help_text="somebody it learnt from was erased then")
+    unlearned_at = models.DateTimeField(
+        null=True, help_text="since then a version that never knew them serves everywhere"
+    )
 
     class Meta:
         constraints = [

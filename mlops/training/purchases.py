@@ -23,7 +23,7 @@ class Purchases:
         product: int32 [n_pairs], position in product_ids.
         order: int32 [n_pairs], 0 .. n_orders - 1, rising with time.
         ordered_at_us: int64 [n_orders], microseconds since 1970 UTC, not falling.
-        customer: int64 [n_orders], Shopify's number; -1 for a guest.
+        customer: int64 [n_orders], the pseudonym; -1 for a guest.
     """
 
     product_ids: npt.NDArray[np.int64]

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import transaction
 
-from mlops.features import store
+from mlops.features import store, tombstones
 from mlops.features.append import LOCK_WAIT_S, Appended
 from mlops.features.events import Event, OrderPlaced, ProductChanged, ProductDeleted, Source
 from mlops.validation import content, halts, prices, quarantine, suites, tallies
@@ -87,14 +87,15 @@ def admit(
     """
     if not events:
         return Admitted(Appended(new=0, older=0, repeated=0))
-    batch = _Batch(dict(enumerate(events)), {})
-    for index, event in batch.events.items():
-        resource = suite_of(event)
-        if resource is not None:
-            batch.by_resource.setdefault(resource, []).append((index, event))
     with scope(shop), transaction.atomic():
         # The log's own lock, taken first: whoever writes counts waits for nobody who waits for the log.
         lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
+        # Before anything is held: nobody erased comes back by way of the quarantine.
+        batch = _Batch(tombstones.strip_numbered(shop, dict(enumerate(events))), {})
+        for index, event in batch.events.items():
+            resource = suite_of(event)
+            if resource is not None:
+                batch.by_resource.setdefault(resource, []).append((index, event))
         shop_suites = suites.current(shop, now=now)
         open_halts = halts.open_ones(shop)
         known = Known(prices.known(shop, _variants(batch)), exact=source is not Source.WEBHOOK)

@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from mlops.features import tombstones
 from shopify_app.sync.translate.values import Untranslatable, number
 from tenancy.crypto import CannotOpen
 from tenancy.models import Shop
@@ -98,16 +99,21 @@ def sealed_references(names: Pseudonyms, shop_id: int, numbers: Iterable[int]) -
     }
 
 
-def remember(shop_id: int, references: Mapping[int, bytes], now: datetime) -> None:
-    """Keep which number stands behind each pseudonym; what is known stays as it is."""
+def remember(shop: Shop, references: Mapping[int, bytes], now: datetime) -> None:
+    """Keep which number stands behind each pseudonym; what is known stays as it is, and nobody erased comes back.
+
+    Call it in the transaction that appends the customers, after them: then it holds the shop's EVENTS lock.
+    """
     if not references:
         return
+    erased = tombstones.among(shop, customers=references).customers
+    references = {each: sealed for each, sealed in references.items() if each not in erased}
     with connection.cursor() as cursor:
         cursor.execute(
             "insert into sync_customerreference (shop_id, customer_id, number_sealed, noted_at)"
             " select %s, u.customer_id, u.number_sealed, %s from unnest(%s::bigint[], %s::bytea[])"
             " as u(customer_id, number_sealed) on conflict (shop_id, customer_id) do nothing",
-            [shop_id, now, list(references), list(references.values())],
+            [shop.pk, now, list(references), list(references.values())],
         )
 
 

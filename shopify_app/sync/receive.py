@@ -105,7 +105,7 @@ def append(shop: Shop, received: Iterable[Received], now: datetime) -> None:
     for told in batches.values():
         origins = {index: delivery for index, (_, delivery) in enumerate(told)}
         gate.admit(shop, [event for event, _ in told], source=Source.WEBHOOK, now=now, origins=origins)
-    customers.remember(shop.pk, references, now)
+    customers.remember(shop, references, now)
 
 
 def note_change(shop: Shop, kind: MarkerKind, *, at: datetime, now: datetime, detail: str) -> None:

@@ -87,7 +87,7 @@ class Repair:
                 page.numbers[each] for each, what in before.items() if self._new_customer(page, each, what)
             ]
             references = customers.sealed_references(pseudonyms.of(self.shop), self.shop.pk, learnt)
-            customers.remember(self.shop.pk, references, self.now)
+            customers.remember(self.shop, references, self.now)
             after = self.differing({each: theirs[each] for each in before if each not in absent})
             for each, verdict in before.items():
                 if each in absent:

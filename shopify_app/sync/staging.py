@@ -80,7 +80,7 @@ def append_lines(shop: Shop, job: ImportJob, plan: Plan, piece: Piece, now: date
         marks = _read_marks(job, piece, skipped)
         leases.save(job, now, **marks, lines_written=marks["lines_read"])
         gate.admit(shop, events, source=Source.BACKFILL, now=now)
-        customers.remember(shop.pk, customers.sealed_references(names, shop.pk, numbers), now)
+        customers.remember(shop, customers.sealed_references(names, shop.pk, numbers), now)
 
 
 def assemble_batch(shop: Shop, job: ImportJob, plan: Plan, now: datetime) -> int:

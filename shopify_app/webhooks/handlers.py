@@ -8,13 +8,12 @@ from datetime import datetime
 from django.db import transaction
 
 from shopify_app import installs
-from shopify_app.privacy import requests as privacy
+from shopify_app.privacy import exports, redact
 from shopify_app.sync import backfill, receive
 from shopify_app.sync.models import Resource
 from shopify_app.sync.receive import MarkerKind
 from shopify_app.webhooks import inbox
 from shopify_app.webhooks.models import InboxDelivery
-from tenancy import pseudonyms
 from tenancy.models import Shop
 
 Handler = Callable[[Shop, InboxDelivery, datetime], None]
@@ -66,18 +65,17 @@ def _bulk_finished(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
 
 
 def _data_request(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
-    privacy.data_request(shop, delivery.payload, now=now)
+    exports.data_request(shop, delivery.payload, now=now)
 
 
 def _customer_redact(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
     with transaction.atomic():
-        privacy.redact_customer(shop, delivery.payload, now=now)
-        number = privacy.customer_number(delivery.payload)
-        inbox.forget_customer(shop, pseudonyms.of(shop).of_customer(number))
+        redact.redact_customer(shop, delivery.payload, now=now)
+        inbox.forget_customer(shop)
 
 
 def _shop_redact(shop: Shop, delivery: InboxDelivery, now: datetime) -> None:
-    privacy.redact_shop(shop, now=now, triggered_at=delivery.triggered_at)
+    redact.redact_shop(shop, now=now, triggered_at=delivery.triggered_at)
 
 
 HANDLERS: Mapping[str, Handler] = {

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 
@@ -19,7 +20,6 @@ from tenancy.models import Shop
 LEASE = timedelta(seconds=10)
 BATCH = 100
 MOST_ATTEMPTS = 8
-KEEP = timedelta(days=7)
 
 
 def take_in(
@@ -101,22 +101,22 @@ def replay(shop: Shop, delivery_ids: Iterable[int], now: datetime) -> int:
     ).update(state=DeliveryState.PENDING, attempts=0, next_try_at=now, problem="")
 
 
-def forget_customer(shop: Shop, pseudonym: int) -> None:
-    """Empty the dead deliveries that may name a customer; the others were emptied when they were done."""
+def forget_customer(shop: Shop) -> None:
+    """Empty the dead deliveries about customers: no pseudonym tells whose privacy request one was."""
     with connection.cursor() as cursor:
         cursor.execute(
             "update webhooks_inboxdelivery set payload = '{}'::jsonb where shop_id = %s and state = 'dead'"
-            " and (payload#>>'{customer,id}' = %s::text or topic like 'customers/%%')",
-            [shop.pk, pseudonym],
+            " and topic like 'customers/%%'",
+            [shop.pk],
         )
 
 
 def forget_old(now: datetime) -> int:
-    """Delete deliveries done more than a week ago, some thousand at a time. Call it unscoped."""
+    """Delete deliveries done longer ago than they are kept, some thousand at a time. Call it unscoped."""
     with connection.cursor() as cursor:
         cursor.execute(
             "delete from webhooks_inboxdelivery where id in (select id from webhooks_inboxdelivery"
             " where state = 'done' and done_at < %s limit 5000)",
-            [now - KEEP],
+            [now - timedelta(days=settings.RETAIN_DAYS["inbox"])],
         )
         return int(cursor.rowcount)

@@ -16,7 +16,7 @@ from mlops.deployments import router
 from mlops.features import erase, online, store
 from mlops.features.events import Source
 from mlops.features.models import EventRecord
-from shopify_app.privacy import requests as privacy
+from shopify_app.privacy import redact
 from storefront_proxy import shops
 from tenancy import redis as shared_redis
 from tenancy.models import Shop
@@ -102,7 +102,7 @@ def test_nothing_of_an_erased_shop_is_found_anywhere(
     assert any("owed" in each for each in held)
     assert any("shops" in each for each in held)
     with django_capture_on_commit_callbacks(execute=True):
-        privacy.erase_shop(shop, now=datetime.now(UTC))
+        redact.erase_shop(shop, now=datetime.now(UTC))
     shop.pk = shop_id
     assert rows_of(shop_id) == {}
     assert keys_of(shop) == []
@@ -118,8 +118,10 @@ def test_erasing_a_customer_of_one_shop_leaves_the_same_number_in_another(
     for each in (shop, other_shop):
         bought = order(1, [line(11, 7)], customer_id=901, visitor="visitor-0001")
         store.append(each, [bought], source=Source.WEBHOOK, now=datetime.now(UTC))
-    assert erase.erase_customer(shop, 901, ()).orders == 1
-    assert erase.erase_customer(shop, 901, ()) == erase.Erased(orders=0, events=0, exposures=0)
+    erased, person = erase.erase_customer(shop, 901, now=datetime.now(UTC))
+    assert (erased.orders, person.orders, person.visitors) == (1, (1,), ("visitor-0001",))
+    again, _ = erase.erase_customer(shop, 901, now=datetime.now(UTC))
+    assert again == erase.Erased(orders=0, events=0, exposures=0)
     for each, customer in ((shop, None), (other_shop, 901)):
         with scope(each):
             assert EventRecord.objects.get(kind="order").payload.get("customer_id") == customer

@@ -15,7 +15,7 @@ from mlops.features import store
 from mlops.features.events import Click, Exposure, ServedBy, SlotName
 from mlops.features.models import EventRecord, Order
 from mlops.features.models import Exposure as ShownRow
-from shopify_app.privacy import requests as privacy
+from shopify_app.privacy import exports
 from shopify_app.sync.receive import cut
 from storefront_proxy import exposures
 from tenancy import pseudonyms
@@ -108,7 +108,7 @@ def test_redacting_twice_and_a_repeated_order_bring_nothing_back(bought: Shop) -
 
 def test_a_data_request_leaves_a_sealed_export_for_the_owner(bought: Shop) -> None:
     ask("customers/data_request", bought, "d-1")
-    export = privacy.read_export(bought, 9999)
+    export = exports.read_export(bought, 9999)
     assert [order["order_id"] for order in export["orders"]] == [5001]
     assert export["orders"][0]["lines"][0]["quantity"] == 2
     assert [shown["product_ids"] for shown in export["shown"]] == [[11, 12]]

@@ -108,10 +108,10 @@ def test_a_staged_line_carries_the_pseudonym_however_its_number_was_written(shop
 
 def test_an_altered_reference_is_refused(shop: Shop, other_shop: Shop) -> None:
     names, now = pseudonyms.of(shop), timezone.now()
-    customers.remember(shop.pk, customers.sealed_references(names, shop.pk, [NUMBER]), now)
+    customers.remember(shop, customers.sealed_references(names, shop.pk, [NUMBER]), now)
     pseudonym = names.of_customer(NUMBER)
     with scope(shop):
         sealed = bytes(CustomerReference.objects.get().number_sealed)
-    customers.remember(other_shop.pk, {pseudonym: sealed}, now)
+    customers.remember(other_shop, {pseudonym: sealed}, now)
     with pytest.raises(ValueError, match="another context"):
         customers.numbers_of(other_shop, [pseudonym])

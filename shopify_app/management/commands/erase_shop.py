@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from shopify_app.privacy import requests as privacy
+from shopify_app.privacy import redact
 from tenancy.models import Shop
 
 
@@ -29,5 +29,5 @@ class Command(BaseCommand):
             and input(f"Erase everything of {shop.domain}? Type its domain: ") != shop.domain
         ):
             raise CommandError("not confirmed; nothing was erased")
-        privacy.erase_shop(shop, now=timezone.now())
+        redact.erase_shop(shop, now=timezone.now())
         self.stdout.write(f"{options['domain']} is erased")

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('features', '0003_attributes'),
+        ('features', '0004_privacy'),
         ('tenancy', '0003_pseudonym_key'),
     ]
 

@@ -1,0 +1,138 @@
+"""Who was erased: keyed hashes that recognise a person who comes again, and tell nobody who it was.
+
+An erasure finds what is stored; an exposure still in a stream, a delivery still in the inbox or a late retry comes after
+it. Whatever is written passes `strip` or `without`, under the lock under which erasing is done, so none slips through
+between the two.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from django.db import connection
+
+from mlops.features.events import (
+    Click,
+    CustomerChanged,
+    CustomerDeleted,
+    CustomerMerged,
+    Event,
+    Exposure,
+    OrderPlaced,
+)
+from tenancy import pseudonyms
+from tenancy.models import Shop
+
+CUSTOMER, VISITOR = "customer", "visitor"
+Shown = TypeVar("Shown", Exposure, Click)
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """Those among some people who were erased."""
+
+    customers: frozenset[int] = frozenset()
+    visitors: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.customers or self.visitors)
+
+
+def set_up(shop: Shop, *, customers: Iterable[int], visitors: Iterable[str], now: datetime) -> None:
+    """Remember that these were erased. Safe to repeat; call it in the transaction that erases them."""
+    names = pseudonyms.of(shop)
+    marks = [names.mark(CUSTOMER, each) for each in customers] + [
+        names.mark(VISITOR, each) for each in visitors
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into features_tombstone (shop_id, mark, set_up_at) select %s, u.mark, %s from unnest(%s::bytea[])"
+            " as u(mark) on conflict (shop_id, mark) do nothing",
+            [shop.pk, now, marks],
+        )
+
+
+def count(shop_id: int) -> int:
+    """How many the shop has; it only grows."""
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from features_tombstone where shop_id = %s", [shop_id])
+        return int(cursor.fetchone()[0])
+
+
+def among(shop: Shop, *, customers: Iterable[int] = (), visitors: Iterable[str] = ()) -> Erased:
+    """Who of these was erased. A shop where nobody was costs one small query."""
+    if not count(shop.pk):
+        return Erased()
+    names = pseudonyms.of(shop)
+    people = {names.mark(CUSTOMER, each): each for each in customers}
+    browsers = {names.mark(VISITOR, each): each for each in visitors}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select mark from features_tombstone where shop_id = %s and mark = any(%s::bytea[])",
+            [shop.pk, [*people, *browsers]],
+        )
+        found = {bytes(row[0]) for row in cursor.fetchall()}
+    return Erased(
+        frozenset(each for mark, each in people.items() if mark in found),
+        frozenset(each for mark, each in browsers.items() if mark in found),
+    )
+
+
+def strip(shop: Shop, events: Sequence[Event]) -> list[Event]:
+    """The events without the erased. Call it under the shop's EVENTS lock.
+
+    An erased customer's order stays as a sale of nobody; what tells only of the customer falls away.
+    """
+    return list(strip_numbered(shop, dict(enumerate(events))).values())
+
+
+def strip_numbered(shop: Shop, events: dict[int, Event]) -> dict[int, Event]:
+    """As `strip`, for events under numbers that others know them by."""
+    if not count(shop.pk):
+        return events
+    customers, visitors = _named(events.values())
+    erased = among(shop, customers=customers, visitors=visitors)
+    if not erased:
+        return events
+    stripped = {number: _without(each, erased) for number, each in events.items()}
+    return {number: each for number, each in stripped.items() if each is not None}
+
+
+def without(shop: Shop, shown: Sequence[Shown]) -> list[Shown]:
+    """Exposures or clicks of one shop, those of erased visitors as nobody's."""
+    erased = among(shop, visitors={each.visitor for each in shown if each.visitor})
+    return [
+        dataclasses.replace(each, visitor=None) if each.visitor in erased.visitors else each for each in shown
+    ]
+
+
+def _named(events: Iterable[Event]) -> tuple[set[int], set[str]]:
+    customers: set[int] = set()
+    visitors: set[str] = set()
+    for each in events:
+        if isinstance(each, OrderPlaced):
+            if each.customer_id is not None:
+                customers.add(each.customer_id)
+            if each.visitor:
+                visitors.add(each.visitor)
+        elif isinstance(each, CustomerChanged | CustomerDeleted):
+            customers.add(each.customer_id)
+        elif isinstance(each, CustomerMerged):
+            customers |= {each.kept_id, each.deleted_id}
+    return customers, visitors
+
+
+def _without(event: Event, erased: Erased) -> Event | None:
+    if isinstance(event, OrderPlaced):
+        if event.customer_id in erased.customers:
+            return dataclasses.replace(event, customer_id=None, visitor=None)
+        return dataclasses.replace(event, visitor=None) if event.visitor in erased.visitors else event
+    if isinstance(event, CustomerChanged | CustomerDeleted):
+        return None if event.customer_id in erased.customers else event
+    if isinstance(event, CustomerMerged):
+        return None if {event.kept_id, event.deleted_id} & erased.customers else event
+    return event

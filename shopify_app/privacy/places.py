@@ -1,0 +1,127 @@
+"""The register of places that can hold something of a person: what is erased, what lapses, what is searched sealed.
+
+A test fails when the database has a column that could hold a person and is named neither here nor as harmless. The search
+(`search`) does not rely on this list: it looks everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Holds(StrEnum):
+    CUSTOMER = "customer"  # a pseudonym
+    VISITOR = "visitor"
+    MIXED = "mixed"  # JSON or text in which either may be mentioned
+
+
+class Erase(StrEnum):
+    OWN_ROOM = "own room"  # `mlops.features.erase` knows how, in the same transaction
+    CLEAR = "clear"  # the column becomes null
+    EMPTY = "empty"  # JSON becomes {}, where the person is mentioned
+    DELETE = "delete"  # the row goes, where the person is mentioned
+    PASSES = "passes"  # it leaves within minutes, through the gate that strips the erased
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Args:
+    only: SQL that limits what is emptied or deleted; the rest passes the gate.
+    """
+
+    table: str
+    column: str
+    holds: Holds
+    erase: Erase
+    only: str = "true"
+
+
+@dataclass(frozen=True, slots=True)
+class SealedColumn:
+    """A column whose values must be opened to be searched.
+
+    Args:
+        columns: read beside it, to build the context.
+    """
+
+    table: str
+    column: str
+    columns: tuple[str, ...]
+    context: Callable[..., str]
+
+
+PLACES: tuple[Place, ...] = (
+    Place("features_event", "subject_id", Holds.CUSTOMER, Erase.OWN_ROOM),
+    Place("features_event", "payload", Holds.MIXED, Erase.OWN_ROOM),
+    Place("features_customer", "customer_id", Holds.CUSTOMER, Erase.OWN_ROOM),
+    Place("features_customer", "merged_into", Holds.CUSTOMER, Erase.OWN_ROOM),
+    Place("features_order", "customer_id", Holds.CUSTOMER, Erase.OWN_ROOM),
+    Place("features_order", "visitor", Holds.VISITOR, Erase.OWN_ROOM),
+    Place("features_exposure", "visitor", Holds.VISITOR, Erase.OWN_ROOM),
+    Place("features_outcome", "visitor", Holds.VISITOR, Erase.OWN_ROOM),
+    Place("validation_heldrow", "content", Holds.MIXED, Erase.OWN_ROOM),
+    Place("validation_heldrow", "customer_id", Holds.CUSTOMER, Erase.OWN_ROOM),
+    Place("validation_heldrow", "visitor", Holds.VISITOR, Erase.OWN_ROOM),
+    Place("sync_customerreference", "customer_id", Holds.CUSTOMER, Erase.DELETE),
+    Place("webhooks_inboxdelivery", "payload", Holds.MIXED, Erase.EMPTY, only="state = 'dead'"),
+    Place("sync_stagedrow", "body", Holds.MIXED, Erase.PASSES),
+)
+
+# Columns that a name or a type makes suspicious, and that hold nobody.
+HARMLESS: Mapping[str, str] = {
+    "features_attribute.personal": "why a field is held to be personal: about the field",
+    "features_snapshot.customers": "a count",
+    "features_tombstone.mark": "a keyed hash: names nobody without the shop's key",
+    "privacy_datarequest.mark": "a keyed hash: names nobody without the shop's key",
+    "privacy_redaction.counts": "numbers of rows",
+    "privacy_redaction.needles_sealed": "what to search for, sealed; deleted with the certificate",
+    "privacy_redaction.certificate": "says what was searched, never for whom",
+    "registry_version.manifest": "about products",
+    "registry_version.metrics": "measures",
+    "registry_version.parameters": "settings of the trainer",
+    "sync_customerreference.number_sealed": "goes with its row",
+    "sync_sweep.found": "numbers by day",
+    "sync_sweep.todo": "days",
+    "tenancy_auditentry.data": "numbers of rows; a test of each entry that tells of people says so",
+    "tenancy_incident.data": "numbers by day",
+    "tenancy_shop.access_token_sealed": "a token",
+    "tenancy_shop.refresh_token_sealed": "a token",
+    "tenancy_shop.pseudonym_key_sealed": "a key",
+    "validation_dailycount.failures": "counts by expectation",
+    "validation_halt.reasons": "measures of a batch",
+    "validation_suiteversion.content": "expectations",
+    "training_trainingrun.work": "measures of recipes",
+}
+
+SEALED: tuple[SealedColumn, ...] = (
+    SealedColumn("tenancy_shop", "access_token_sealed", ("domain",), lambda domain: f"shop:{domain}"),
+    SealedColumn("tenancy_shop", "refresh_token_sealed", ("domain",), lambda domain: f"shop:{domain}"),
+    SealedColumn("tenancy_shop", "pseudonym_key_sealed", ("domain",), lambda domain: f"pseudonyms:{domain}"),
+    SealedColumn(
+        "sync_customerreference", "number_sealed", ("shop_id", "customer_id"),
+        lambda shop_id, customer_id: f"customer:{shop_id}:{customer_id}",
+    ),
+)  # fmt: skip
+
+# Streams and keys below the prefix that may name a visitor for a while. Whatever comes out of a stream passes the gate
+# (`mlops.features.tombstones`); what stays in one is deleted by the second try of a search.
+REDIS: Mapping[str, str] = {
+    "exposures": "what was shown, on its way to Postgres",
+    "celery": "shop numbers in messages",
+}
+
+
+def files_context(kind: str, shop_id: str, name: str) -> str:
+    """What a sealed file below ARTEFACT_DIR is bound to."""
+    return f"{kind}:{shop_id}:{name}"
+
+
+def named(table: str, column: str) -> Any:
+    """The place, or why the column is harmless; None when it is neither."""
+    for each in PLACES:
+        if (each.table, each.column) == (table, column):
+            return each
+    return HARMLESS.get(f"{table}.{column}")

@@ -1,0 +1,48 @@
+"""Celery's doors: the search after an erasure, and what is done once a day. Each may run any number of times."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from celery import shared_task
+from django.utils import timezone
+
+from mlops.training import unlearn
+from shopify_app.privacy import certificate, retention
+from tenancy.models import Shop
+from tenancy.redis import client, key
+from tenancy.scope import unscoped
+from tenancy.tasks import ShopTask
+
+log = logging.getLogger("shelfwise.privacy")
+DAY_S = int(timedelta(days=1).total_seconds())
+
+
+@shared_task(name="privacy.tick", ignore_result=True)
+def tick() -> int:
+    """Search for those erased lately, and once a day send each shop its day's work."""
+    now = timezone.now()
+    with unscoped(why="the scheduler looks for due searches of every shop"):
+        waiting = certificate.due(now)
+    # One search at a time over all processes: it reads every row.
+    if waiting and client().set(key("privacy", "searching"), "1", nx=True, ex=600):
+        try:
+            for redaction in waiting:
+                certificate.certify(redaction, now=timezone.now())
+        finally:
+            client().delete(key("privacy", "searching"))
+    # Lost with Redis, it is a day's work done twice, which finds nothing to do.
+    if client().set(key("privacy", "day", now.date().isoformat()), "1", nx=True, ex=2 * DAY_S):
+        retention.logs(now=now)
+        for shop_id in Shop.objects.values_list("pk", flat=True):
+            daily.delay(shop_id)
+    return len(waiting)
+
+
+@shared_task(name="privacy.daily", base=ShopTask, runs_when_uninstalled=True)
+def daily(shop: Shop) -> None:
+    """Forget what has lapsed; see to it that what learnt from an erased customer is replaced in time."""
+    now = timezone.now()
+    retention.enforce(shop, now=now)
+    unlearn.look(shop, now=now)
