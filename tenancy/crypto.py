@@ -41,6 +41,16 @@ class Keyring:
         nonce = os.urandom(_NONCE_BYTES)
         return MAGIC + _key_id(key) + nonce + AESGCM(key).encrypt(nonce, plain, context.encode())
 
+    @property
+    def current(self) -> str:
+        """The id of the key that seals, as hex."""
+        return _key_id(self.keys[0]).hex()
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The ids of all keys, in order."""
+        return tuple(_key_id(key).hex() for key in self.keys)
+
     def open(self, sealed: bytes, *, context: str) -> bytes:
         """Return the plain bytes.
 
@@ -64,6 +74,18 @@ class Keyring:
                 except InvalidTag:
                     raise CannotOpen("the sealed value was altered or belongs to another context") from None
         raise CannotOpen("the key that sealed this value is not configured (ENCRYPTION_KEYS)")
+
+
+def key_id_of(sealed: bytes) -> str:
+    """The id (hex) of the key that sealed this value.
+
+    Raises:
+        CannotOpen: it is not a sealed value.
+    """
+    start = len(MAGIC)
+    if not sealed.startswith(MAGIC) or len(sealed) < start + _ID_BYTES + _NONCE_BYTES:
+        raise CannotOpen("not a sealed value of this application")
+    return bytes(sealed[start : start + _ID_BYTES]).hex()
 
 
 def _key_id(key: bytes) -> bytes:

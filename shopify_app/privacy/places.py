@@ -106,6 +106,11 @@ SEALED: tuple[SealedColumn, ...] = (
     ),
 )  # fmt: skip
 
+# Sealed too, and renewed with the keys; the search leaves it out, since it is what is searched for.
+REQUESTED = SealedColumn(
+    "privacy_redaction", "needles_sealed", ("shop_id",), lambda shop_id: f"redaction:{shop_id}"
+)
+
 # Streams and keys below the prefix that may name a visitor for a while. Whatever comes out of a stream passes the gate
 # (`mlops.features.tombstones`); what stays in one is deleted by the second try of a search.
 REDIS: Mapping[str, str] = {
