@@ -97,6 +97,11 @@ def make() -> Celery:
                 "schedule": 15.0,
                 "options": {"queue": "train", "expires": 15},
             },
+            "validation.check_all": {
+                "task": "validation.check_all",
+                "schedule": 600.0,
+                "options": {"queue": "sync", "expires": 600},
+            },
             "exposures.flush": {
                 "task": "exposures.flush",
                 "schedule": 1.0,

@@ -18,11 +18,14 @@ REFUSED = "training.refused"
 
 def connect() -> None:
     """Called once, when Django is ready."""
-    history_imported.connect(_train_the_first_model, dispatch_uid="train_after_import")
+    history_imported.connect(_learn_from_the_history, dispatch_uid="train_after_import")
     halt_ended.connect(_train_what_was_refused, dispatch_uid="train_after_halt")
 
 
-def _train_the_first_model(sender: Any, *, shop: Shop, **_: Any) -> None:
+def _learn_from_the_history(sender: Any, *, shop: Shop, **_: Any) -> None:
+    from mlops.validation.tasks import learn
+
+    learn.send(shop)
     _train(shop, reason="history imported", actor="system:import")
 
 

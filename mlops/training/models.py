@@ -37,6 +37,10 @@ class TrainingRun(ShopOwned):
     in_flight_since = models.DateTimeField(null=True, help_text="a step began; cleared when it ends")
     attempts = models.IntegerField(default=0, help_text="how often the present step was begun")
     work = models.JSONField(default=dict, help_text="what the finished steps found")
+    validation = models.JSONField(
+        default=list,
+        help_text="suites that the data went through, with their pass ratio; see `tallies.lineage`",
+    )
     snapshot = models.ForeignKey(
         Snapshot, null=True, on_delete=models.RESTRICT, related_name="+", db_index=False
     )

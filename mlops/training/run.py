@@ -25,6 +25,7 @@ from mlops.training import steps
 from mlops.training.co_purchase import RECIPES
 from mlops.training.models import FINAL, RunState, TrainingRun
 from mlops.training.revision import code_revision
+from mlops.validation import suites, tallies
 from tenancy import incidents
 from tenancy.errors import UserFixable
 from tenancy.locks import LockKind, try_lock
@@ -100,7 +101,7 @@ def advance(shop: Shop, *, now: datetime) -> bool:
         if run.state not in FINAL:
             run.work["seconds"] = round(run.work.get("seconds", 0.0) + seconds, 3)
             run.attempts, run.in_flight_since = 0, None
-            fields = ["state", "work", "snapshot", "version", "attempts", "in_flight_since"]
+            fields = ["state", "work", "snapshot", "version", "validation", "attempts", "in_flight_since"]
             run.save(update_fields=fields)
         log.info(
             "training.step", extra={"shop_id": shop.pk, "run": run.pk, "step": state, "s": round(seconds, 2)}
@@ -113,10 +114,11 @@ def _snapshot(shop: Shop, run: TrainingRun, now: datetime) -> None:
     if stop is not None:  # it was asked for before the data went wrong
         _end(run, RunState.FAILED, now, "training_halted", f"training is stopped: {stop.told}")
         return
+    run.validation = tallies.lineage(shop, suites.current(shop, now=now))
     run.snapshot = snapshots.take(shop, until=run.requested_at, now=now)
     if not run.snapshot.orders:
         message = "there are no orders to learn from yet; the storefront shows the newest products"
-        run.save(update_fields=["snapshot"])
+        run.save(update_fields=["snapshot", "validation"])
         _end(run, RunState.DONE, now, "no_orders", message)
         return
     run.state = RunState.CHOOSE

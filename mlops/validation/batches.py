@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from mlops.features.events import Event, OrderPlaced
 from mlops.validation.expectations import Check, Expectation, Suite
-from mlops.validation.rows import Known, prices_of
+from mlops.validation.rows import Compared
 
 # A factor of 100 is told from a sale by its evenness: so far around it prices may lie...
 SPREAD = 1.6
@@ -43,7 +43,7 @@ def judge_batch(
     suite: Suite,
     events: Sequence[tuple[int, Event]],
     refused: Collection[int],
-    known: Known,
+    compared: Sequence[Compared],
     *,
     today: Day,
     now: datetime,
@@ -53,6 +53,7 @@ def judge_batch(
     Args:
         events: of the suite's resource, without rows that are held already: those were judged when they first came.
         refused: indices of those that failed an expectation of severity quarantine or halt.
+        compared: their prices beside the known ones.
     """
     found: list[Verdict] = []
     for each in suite.expectations:
@@ -62,7 +63,7 @@ def judge_batch(
             case Check.NULL_SHARE:
                 found += _null_share(each, events, now)
             case Check.SCALE:
-                found += _scale(each, events, known)
+                found += _scale(each, events, compared)
             case _:
                 pass
     return found
@@ -85,6 +86,8 @@ def _null_share(
 ) -> Iterator[Verdict]:
     """Lines of recent orders that name no product. Old orders are full of products that were deleted since."""
     since = now - timedelta(days=float(expectation.bounds["recent_days"]))
+    if all(line.product_id is not None for _, event in events for line in getattr(event, "lines", ())):
+        return
     lines = [
         line
         for _, event in events
@@ -103,27 +106,25 @@ def _null_share(
         yield Verdict(expectation, f"{len(without)} of {len(lines)} lines of recent orders name no product")
 
 
-def _scale(expectation: Expectation, events: Sequence[tuple[int, Event]], known: Known) -> Iterator[Verdict]:
-    """Prices that are all too high by about the same factor: cents taken for pounds, a shifted decimal point."""
+def _scale(
+    expectation: Expectation, events: Sequence[tuple[int, Event]], compared: Sequence[Compared]
+) -> Iterator[Verdict]:
+    """Prices that are all too high by about the same factor: cents taken for pounds, a shifted decimal point.
+
+    Where the catalogue knows too few of them, an order's lines are held against its total.
+    """
     times, most = float(expectation.bounds["times"]), float(expectation.bounds["max"])
     least = int(expectation.bounds["least"])
-    for told, ratios in (
-        ("prices are", [each for _, event in events for each in _by_catalogue(event, known)]),
-        ("orders have lines that come to", [each for _, event in events for each in _by_total(event)]),
-    ):
-        even = sum(times / SPREAD <= ratio <= times * SPREAD for ratio in ratios)
+    ratios = [each.price / each.known for each in compared]
+    told = "prices are about {} times the known ones"
+    if len(ratios) < least:
+        ratios = [each for _, event in events for each in _by_total(event)]
+        told = "orders have lines that come to about {} times the total"
+    even = sum(times / SPREAD <= ratio <= times * SPREAD for ratio in ratios)
+    if even >= least and even > most * len(ratios):
         high = sum(ratio > FAR_TOO_HIGH for ratio in ratios)
-        if even >= least and even > most * len(ratios) and even >= EVEN_SHARE * high:
-            what = "the known ones" if told.startswith("prices") else "the order's total"
-            yield Verdict(expectation, f"{even} of {len(ratios)} {told} about {times:g} times {what}")
-            return
-
-
-def _by_catalogue(event: Event, known: Known) -> Iterator[float]:
-    for variant_id, price in prices_of(event):
-        usual = known.prices.get(variant_id, 0.0) if variant_id is not None else 0.0
-        if usual > 0 and price > 0:
-            yield price / usual
+        if even >= EVEN_SHARE * high:
+            yield Verdict(expectation, f"{even} of {len(ratios)} {told.format(f'{times:g}')}")
 
 
 def _by_total(event: Event) -> Iterator[float]:

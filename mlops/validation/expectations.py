@@ -27,6 +27,7 @@ class Check(StrEnum):
     TYPE = "type"
     RANGE = "range"
     SET = "set"
+    USUAL = "usual"  # a range that was measured on the shop's own rows
     UNIQUE = "unique"
     FRESH = "fresh"
     GIVEN = "given"  # a line names its product when its variant is known to live
@@ -44,6 +45,7 @@ BATCH_CHECKS = frozenset({Check.PASS_SHARE, Check.NULL_SHARE, Check.SCALE})
 BOUNDS: Mapping[Check, frozenset[str]] = {
     Check.TYPE: frozenset(),
     Check.RANGE: frozenset({"min", "max"}),
+    Check.USUAL: frozenset({"min", "max"}),
     Check.SET: frozenset({"values"}),
     Check.UNIQUE: frozenset(),
     Check.FRESH: frozenset({"ahead_h", "behind_h"}),
@@ -92,7 +94,7 @@ class Expectation:
         """The bound in words, for the reason of a refusal."""
         given = self.bounds
         match self.check:
-            case Check.RANGE:
+            case Check.RANGE | Check.USUAL:
                 low, high = given.get("min"), given.get("max")
                 if low is not None and high is not None:
                     return f"{low} to {high}"
@@ -197,7 +199,12 @@ def edited(expectation: Expectation, *, severity: str | None, bounds: Mapping[st
         raise BadBounds(f"{expectation.name} has no bound called {unknown[0]}")
     merged = {**expectation.bounds, **{name: _bound(name, value) for name, value in bounds.items()}}
     low, high = merged.get("min"), merged.get("max")
-    if expectation.check is Check.RANGE and low is not None and high is not None and low > high:
+    if (
+        expectation.check in (Check.RANGE, Check.USUAL)
+        and low is not None
+        and high is not None
+        and low > high
+    ):
         raise BadBounds("the lowest allowed value is above the highest")
     if expectation.check in BATCH_CHECKS:
         for name in ("min", "max"):

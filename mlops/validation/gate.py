@@ -22,7 +22,7 @@ from mlops.validation.defaults import BATCH_OF, RESOURCES
 from mlops.validation.expectations import Severity, Suite
 from mlops.validation.models import Halt, HeldState
 from mlops.validation.quarantine import Holding
-from mlops.validation.rows import Finding, Known, judge, suite_of
+from mlops.validation.rows import Compared, Finding, Known, compare, judge, suite_of
 from mlops.validation.tallies import Tally
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
@@ -99,17 +99,26 @@ def admit(
         shop_suites = suites.current(shop, now=now)
         open_halts = halts.open_ones(shop)
         known = Known(prices.known(shop, _variants(batch)), exact=source is not Source.WEBHOOK)
+        compared: dict[str, list[Compared]] = {}
         for resource, rows in batch.by_resource.items():
-            _sort_out(batch, judge(shop_suites[resource], rows, known, now=now))
-        before = quarantine.prior(shop, _subjects(batch))
+            compared[resource] = compare(rows, known)
+            _sort_out(batch, judge(shop_suites[resource], rows, known, compared[resource], now=now))
+        before = quarantine.prior(shop, _subjects(batch)) if quarantine.any_row(shop) else {}
         _meet_again(batch, before)
         if not accepted:
             today = tallies.so_far(shop, now) if batch.refused else {}
             for resource, rows in batch.by_resource.items():
-                fresh = [each for each in rows if each[0] not in batch.met_again | batch.dropped]
-                refused = [index for index, _ in fresh if index in batch.refused]
+                left_out = batch.met_again | batch.dropped
+                fresh = [each for each in rows if each[0] not in left_out] if left_out else rows
+                refused = [index for index, _ in fresh if index in batch.refused] if batch.refused else []
+                prices_told = [each for each in compared[resource] if each.event not in left_out]
                 batch.verdicts[resource] = judge_batch(
-                    shop_suites[resource], fresh, refused, known, today=today.get(resource, Day()), now=now
+                    shop_suites[resource],
+                    fresh,
+                    refused,
+                    prices_told,
+                    today=today.get(resource, Day()),
+                    now=now,
                 )
         return _carry_out(
             shop, batch, shop_suites, open_halts, before, source=source, now=now, origins=origins or {},
@@ -334,10 +343,10 @@ def _variants(batch: _Batch) -> set[int]:
     found: set[int] = set()
     for _, event in batch.by_resource.get("orders", ()):
         if isinstance(event, OrderPlaced):
-            found.update([line.variant_id for line in event.lines if isinstance(line.variant_id, int)])
+            found.update([line.variant_id for line in event.lines if line.variant_id is not None])
     for _, event in batch.by_resource.get("products", ()):
         if isinstance(event, ProductChanged):
-            found.update([each.variant_id for each in event.variants if isinstance(each.variant_id, int)])
+            found.update([each.variant_id for each in event.variants])
     return found
 
 

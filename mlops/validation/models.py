@@ -127,3 +127,12 @@ class DailyCount(ShopOwned):
         ]
         # Serves the plot and the scrape.
         indexes = [models.Index(fields=["shop", "day"], name="count_day")]
+
+
+class DailyCheck(ShopOwned):
+    """The last day whose number of rows was compared with what is usual."""
+
+    day = models.DateField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["shop"], name="one_daily_check")]

@@ -22,11 +22,11 @@ def known(shop: Shop, variant_ids: Iterable[int]) -> dict[int, float]:
     if time.monotonic() > expires:
         expires, prices = time.monotonic() + TRUSTED_S, {}
     wanted = set(variant_ids)
-    missing = [each for each in wanted if each not in prices and 0 < each < 2**63]
+    missing = [each for each in wanted if each not in prices and _is_id(each)]
     if missing:
         if len(prices) + len(missing) > MOST_KEPT:
             prices = {}
-            missing = [each for each in wanted if 0 < each < 2**63]
+            missing = [each for each in wanted if _is_id(each)]
         with connection.cursor() as cursor:
             cursor.execute(
                 "select variant_id, greatest(price, compare_at_price)::float8 from features_variant"
@@ -36,6 +36,10 @@ def known(shop: Shop, variant_ids: Iterable[int]) -> dict[int, float]:
             prices.update(cursor.fetchall())
     _kept[shop.pk] = (expires, prices)
     return {each: prices[each] for each in wanted if each in prices}
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and 0 < value < 2**63
 
 
 def forget(shop: Shop) -> None:

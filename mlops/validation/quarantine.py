@@ -51,14 +51,18 @@ class Prior:
     by_a_person: bool
 
 
+def any_row(shop: Shop) -> bool:
+    """False nearly always: then nothing has to be looked for."""
+    return HeldRow.objects.filter(shop=shop).exists()
+
+
 def prior(shop: Shop, subjects: Mapping[str, Sequence[int]]) -> dict[tuple[str, int], dict[str, Prior]]:
     """What was held of these things before, by resource and number, then by the row's key."""
     wanted = Q()
     for resource, ids in subjects.items():
         wanted |= Q(resource=resource, subject_id__in=ids)
     found: dict[tuple[str, int], dict[str, Prior]] = {}
-    # Nearly always nothing was ever held, and this is the only query.
-    if not wanted or not HeldRow.objects.filter(shop=shop).exists():
+    if not wanted:
         return found
     columns = ("resource", "subject_id", "key", "state", "decided_by")
     for resource, subject, key, state, by in HeldRow.objects.filter(wanted, shop=shop).values_list(*columns):

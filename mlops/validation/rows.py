@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
@@ -70,11 +70,52 @@ class Known:
     exact: bool = False
 
 
-def judge(suite: Suite, events: Sequence[tuple[int, Event]], known: Known, *, now: datetime) -> list[Finding]:
+class Compared(NamedTuple):
+    """A price beside the known one of its variant, both above 0. One is made for each line of a history.
+
+    Args:
+        event: its index in the batch.
+        at: the line's or variant's place in the event.
+    """
+
+    event: int
+    at: int
+    price: float
+    known: float
+
+
+def compare(events: Sequence[tuple[int, Event]], known: Known) -> list[Compared]:
+    """Every price of lines and variants of which the catalogue knows another. Called for each line of a history."""
+    usual = known.prices
+    if not usual:
+        return []
+    found: list[Compared] = []
+    for index, event in events:
+        told: Iterable[tuple[int | None, Any]] = ()
+        if isinstance(event, OrderPlaced):
+            told = [(line.variant_id, line.unit_price) for line in event.lines]
+        elif isinstance(event, ProductChanged):
+            told = [(variant.variant_id, variant.price) for variant in event.variants]
+        for at, (variant_id, price) in enumerate(told):
+            at_usual = 0.0 if variant_id is None else usual.get(variant_id, 0.0)
+            if at_usual > 0 and (number := _float(price)) > 0:
+                found.append(Compared(index, at, number, at_usual))
+    return found
+
+
+def judge(
+    suite: Suite,
+    events: Sequence[tuple[int, Event]],
+    known: Known,
+    compared: Sequence[Compared],
+    *,
+    now: datetime,
+) -> list[Finding]:
     """Every expectation about single rows that does not hold.
 
     Args:
         events: with their index in the batch; all of the suite's resource.
+        compared: their prices beside the known ones.
     """
     by_class: dict[type, list[tuple[int, Event]]] = {}
     for each in events:
@@ -85,7 +126,7 @@ def judge(suite: Suite, events: Sequence[tuple[int, Event]], known: Known, *, no
     found += _fresh(suite, events, now)
     found += _unique(suite, events)
     found += _given(suite, events, known)
-    found += _near_known(suite, events, known)
+    found += _near_known(suite, compared)
     return found
 
 
@@ -98,7 +139,7 @@ def violates(expectation: Expectation, value: Any) -> bool:
         return not _is(value, bounds["type"])
     if value is None:
         return False
-    if expectation.check is Check.RANGE:
+    if expectation.check in (Check.RANGE, Check.USUAL):
         if not isinstance(value, int | float | Decimal) or not math.isfinite(value):
             return False  # its type is at fault
         low, high = bounds.get("min"), bounds.get("max")
@@ -181,7 +222,7 @@ def _compiled(digest: str, kind: type, held: _Held) -> TypeAdapter[Any]:
     """The validator of a list of events of one class; a suite judges each class by the fields that it has."""
     by_path: dict[str, list[Expectation]] = {}
     for each in held.suite.expectations:
-        if each.check in (Check.TYPE, Check.RANGE, Check.SET):
+        if each.check in (Check.TYPE, Check.RANGE, Check.USUAL, Check.SET):
             by_path.setdefault(each.field, []).append(each)
     rows: Any = list[_model(kind, "", by_path)]  # type: ignore[misc]
     return TypeAdapter(rows)
@@ -214,7 +255,7 @@ def _annotation(expectations: Sequence[Expectation]) -> Any:
     if not kinds:
         return None
     sets = [each for each in expectations if each.check is Check.SET]
-    ranges = [each for each in expectations if each.check is Check.RANGE]
+    ranges = [each for each in expectations if each.check in (Check.RANGE, Check.USUAL)]
     if sets:
         allowed = set.intersection(*({*each.bounds["values"]} for each in sets))
         annotation: Any = Literal[tuple(sorted(allowed))] if allowed else str
@@ -281,30 +322,19 @@ def _given(suite: Suite, events: Sequence[tuple[int, Event]], known: Known) -> l
     ]
 
 
-def _near_known(suite: Suite, events: Sequence[tuple[int, Event]], known: Known) -> list[Finding]:
+def _near_known(suite: Suite, compared: Sequence[Compared]) -> list[Finding]:
     expectation = suite.of(Check.NEAR_KNOWN)
-    if expectation is None or not known.prices:
+    if expectation is None:
         return []
     times = float(expectation.bounds["times"])
-    found: list[Finding] = []
-    for index, event in events:
-        for at, (variant_id, price) in enumerate(prices_of(event)):
-            usual = known.prices.get(variant_id, 0.0) if variant_id is not None else 0.0
-            if usual > 0 and price > usual * times:
-                many, _, name = expectation.field.partition(".")
-                found.append(
-                    Finding(index, expectation, f"{many}.{at}.{name}", f"{price:g} (known: {usual:g})")
-                )
-    return found
-
-
-def prices_of(event: Event) -> list[tuple[int | None, float]]:
-    """Variant and price of each line of an order or each variant of a product; nothing of other events."""
-    if isinstance(event, OrderPlaced):
-        return [(line.variant_id, _float(line.unit_price)) for line in event.lines]
-    if isinstance(event, ProductChanged):
-        return [(variant.variant_id, _float(variant.price)) for variant in event.variants]
-    return []
+    many, _, name = expectation.field.partition(".")
+    return [
+        Finding(
+            each.event, expectation, f"{many}.{each.at}.{name}", f"{each.price:g} (known: {each.known:g})"
+        )
+        for each in compared
+        if each.price > each.known * times
+    ]
 
 
 def _float(value: Any) -> float:

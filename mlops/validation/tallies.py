@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
@@ -14,6 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from mlops.validation.batches import Day
+from mlops.validation.expectations import Suite
 from mlops.validation.models import DailyCount, Halt, HeldRow, HeldState
 from tenancy import measures
 from tenancy.models import Shop
@@ -104,6 +106,25 @@ def by_day(shop: Shop, *, since: date) -> dict[str, dict[date, Ratio]]:
     found: dict[str, dict[date, Ratio]] = {}
     for row in rows.annotate(n=Sum("checked"), odd=Sum("warned"), bad=Sum("quarantined")):
         found.setdefault(row["resource"], {})[row["day"]] = Ratio(row["n"], row["odd"], row["bad"])
+    return found
+
+
+def lineage(shop: Shop, suites: Mapping[str, Suite]) -> list[dict[str, Any]]:
+    """Which suites the shop's data went through, and how much of it passed: what a training run keeps."""
+    passed = ratios(shop)
+    found = []
+    for resource, suite in suites.items():
+        each = passed.get(resource, Ratio(0, 0, 0))
+        found.append(
+            {
+                "suite": resource,
+                "version": suite.number,
+                "digest": suite.digest,
+                "checked": each.checked,
+                "quarantined": each.quarantined,
+                "pass_ratio": round(each.ratio, 6),
+            }
+        )
     return found
 
 
