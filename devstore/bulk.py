@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from devstore.api_state import UNFINISHED, ApiState, BulkRow, BulkStatus
 from devstore.bulk_plan import BulkAccessDenied, BulkQueryRefused, make_plan
 from devstore.changes import Change
+from devstore.faults import BulkFaults
 from devstore.order_window import visible_since
 from devstore.resolvers.fields import Reader
 from devstore.schema import AdminSchema
@@ -207,6 +208,8 @@ class BulkOperations:
         ):
             return self._state.bulk(row.shop, row.id)
         switches = self._platform.faults.bulk
+        if switches.only and json.loads(row.plan)["name"] != switches.only:
+            switches = BulkFaults(rows_per_s=switches.rows_per_s)
         orders = {
             "operation": row.id,
             "attempt": attempt,
@@ -217,6 +220,9 @@ class BulkOperations:
             "parent": os.getpid(),
             "fail_at_line": switches.fail_at_line,
             "rows_per_s": switches.rows_per_s,
+            "cut_at_line": switches.cut_at_line,
+            "corrupt": {int(line): word for line, word in switches.corrupt.items()},
+            "file": switches.file,
             "orders_since": row.orders_since,
         }
         with self._lock:

@@ -12,12 +12,13 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 from devstore.api_state import ApiState, BulkStatus
+from devstore.bulk_corruption import WHOLE_FILES, spoilt
 from devstore.bulk_fields import plan_from_json
 from devstore.order_window import orders_since
 from devstore.store import utc_text
@@ -36,7 +37,7 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What to run. `parent` is the process that must stay alive; the two switches are those of the faults."""
+    """What to run. `parent` is the process that must stay alive; the switches are those of the faults."""
 
     operation: int
     attempt: int
@@ -48,6 +49,9 @@ class Orders:
     fail_at_line: int | None
     rows_per_s: float | None
     orders_since: str | None
+    cut_at_line: int | None = None
+    corrupt: dict[str, str] = field(default_factory=dict)
+    file: str | None = None
 
 
 class Output:
@@ -56,13 +60,15 @@ class Output:
     def __init__(self, stream: IO[bytes], orders: Orders, state: ApiState) -> None:
         self._stream, self._orders, self._state = stream, orders, state
         self.objects = self.roots = self.size = 0
+        self._spoils = {int(line): word for line, word in orders.corrupt.items()}
+        self._cut = False
         self._started = self._reported = time.monotonic()
 
     def write(self, lines: list[str], roots: int) -> None:
         """Raises Stopped when the operation was cancelled, must fail here, or lost its server."""
         self.roots += roots
         for part in self._slices(lines):
-            body = "\n".join(part).encode() + b"\n"
+            body = self._body(part)
             self._stream.write(body)
             self.objects += len(part)
             self.size += len(body)
@@ -71,6 +77,22 @@ class Output:
             self._pace()
             if time.monotonic() - self._reported >= REPORT_EVERY_S:
                 self.report()
+
+    def _body(self, part: list[str]) -> bytes:
+        """The lines as they go into the file, spoilt and cut off as the switches say."""
+        first, cut = self.objects + 1, self._orders.cut_at_line
+        if not self._spoils and cut is None:
+            return "\n".join(part).encode() + b"\n"
+        if self._cut:
+            return b""
+        body = b""
+        for number, line in enumerate(part, first):
+            if cut is not None and number > cut:
+                self._cut = True
+                return body + line.encode()[: len(line) // 2]
+            word = self._spoils.get(number)
+            body += spoilt(word, line) if word else line.encode() + b"\n"
+        return body
 
     def _slices(self, lines: list[str]) -> Iterator[list[str]]:
         rate, stop = self._orders.rows_per_s, self._orders.fail_at_line
@@ -135,6 +157,8 @@ def run(orders: Orders) -> None:
             status, error_code = BulkStatus.FAILED, "INTERNAL_SERVER_ERROR"
         connection.execute("PRAGMA query_only = 0")
     connection.close()
+    if orders.file is not None:
+        partial.write_bytes(WHOLE_FILES[orders.file](partial.read_bytes()))
     partial.replace(partial.with_name(f"{row['file']}.jsonl"))
     state.move_bulk(
         orders.operation,

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from random import Random
 from typing import Any
+
+from devstore.bulk_corruption import SPOILS, WHOLE_FILES
 
 
 class FaultError(ValueError):
@@ -52,11 +54,20 @@ class WebhookFaults:
 
 @dataclass(frozen=True)
 class BulkFaults:
-    """Of bulk operations. `fail_at_line` and `rows_per_s` are off when None; `expire` makes the result URL 403."""
+    """Of bulk operations. `fail_at_line` and `rows_per_s` are off when None; `expire` makes the result URL 403.
+
+    `cut_at_line` ends the file there, amid the next line, while the operation says that all was written. `corrupt`
+    names lines of the file by number (from 1) and how each is spoilt, `file` what is served in place of the file; the
+    words are those of `bulk_corruption`. `only` narrows all of these to the operations of one top-level field.
+    """
 
     fail_at_line: int | None = None
     rows_per_s: float | None = None
     expire: bool = False
+    cut_at_line: int | None = None
+    corrupt: Mapping[str, str] = field(default_factory=dict)
+    file: str | None = None
+    only: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,10 +116,29 @@ _SECTIONS = ("api", "webhooks", "bulk", "tokens")
 _RATES = {"error_rate", "throttle_rate", "drop", "double", "delay_rate", "reorder"}
 
 
+_TEXTS: dict[str, tuple[str, ...]] = {"file": tuple(WHOLE_FILES), "only": ()}
+
+
+def _one_of(words: tuple[str, ...]) -> str:
+    return f", one of {', '.join(words)}" if words else ""
+
+
+def _lines(where: str, value: Any) -> dict[str, str]:
+    """Line numbers, which JSON spells as texts, with the word for how each is spoilt."""
+    if not isinstance(value, Mapping):
+        raise FaultError(f"{where} must be an object of line numbers")
+    for line, word in value.items():
+        if not (isinstance(line, str) and line.isascii() and line.isdigit() and int(line) > 0):
+            raise FaultError(f"{where} must name lines by number, from 1")
+        if word not in SPOILS:
+            raise FaultError(f"{where} must spoil a line in a known way{_one_of(tuple(SPOILS))}")
+    return dict(value)
+
+
 def _merged_section(name: str, section: Any, values: Any) -> Any:
     if not isinstance(values, Mapping):
         raise FaultError(f"{name} must be an object")
-    known = {field.name: str(field.type) for field in fields(section)}
+    known = {each.name: str(each.type) for each in fields(section)}
     checked: dict[str, Any] = {}
     for key, value in values.items():
         if key not in known:
@@ -120,6 +150,12 @@ def _merged_section(name: str, section: Any, values: Any) -> Any:
 def _checked(where: str, key: str, kind: str, value: Any) -> Any:
     if value is None and "None" in kind:
         return None
+    if key in _TEXTS:
+        if not isinstance(value, str) or (_TEXTS[key] and value not in _TEXTS[key]):
+            raise FaultError(f"{where} must be a text{_one_of(_TEXTS[key])}")
+        return value
+    if key == "corrupt":
+        return _lines(where, value)
     if kind == "bool":
         if not isinstance(value, bool):
             raise FaultError(f"{where} must be true or false")

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -36,6 +37,8 @@ STEP_S = 4.0
 # 5,000 lines: about 0.1 s to stage and 4 MB; a killed process repeats no more than these.
 LINES_PER_PIECE = 5_000
 NEEDED = (Resource.PRODUCTS, Resource.ORDERS)
+# Marks that are ids in Shopify's numbers, a customer's among them, do not outlive the import.
+FORGOTTEN: dict[str, Any] = {"resume_from": 0, "last_root": 0, "last_parent": 0, "written_to": 0}
 Clock = Callable[[], datetime]
 
 
@@ -54,7 +57,6 @@ def restart(shop: Shop, *, now: datetime, resources: tuple[Resource, ...] = tupl
             )
             if fresh:
                 continue
-            staging.clear(job)
             abandoned = job.operation_id if job.state == JobState.EXPORTING else ""
             if abandoned:
                 transaction.on_commit(lambda operation=abandoned: _cancel(shop, operation))  # type: ignore[misc]
@@ -74,17 +76,14 @@ def step(shop: Shop, job_id: int, *, clock: Clock = timezone.now) -> bool:
     job = leases.claim(job_id, clock())
     if job is None:
         return False
-    if job.troubles > decide.MOST_TROUBLES:
-        return _fail(
-            job, clock(), job.problem_code or "kept_failing", job.problem or "The import kept failing."
-        )
     try:
+        if job.troubles > decide.MOST_TROUBLES:
+            code = job.problem_code or "kept_failing"
+            return _fail(job, clock(), code, job.problem or "The import kept failing.")
         return _work(shop, job, PLANS[job.resource], clock)
     except LeaseLost:
         log.warning("sync.lease_lost", extra={"shop_id": shop.pk, "resource": job.resource})
         return False
-    except ResultGone as error:
-        return _apply(shop, job, decide.again(error.message, job.exports), clock())
     except AccessDenied as error:
         return _fail(job, clock(), error.code, f"{error.message}. {error.next_step}")
     except BulkBusy as error:
@@ -121,6 +120,7 @@ def nudge(shop: Shop, operation_id: str, *, now: datetime) -> bool:
 
 def _work(shop: Shop, job: ImportJob, plan: Plan, clock: Clock) -> bool:
     if job.state == JobState.WAITING:
+        staging.clear(job, clock())  # what a run before this one may have left
         client = installs.admin_client(shop, priority=Priority.BACKFILL)
         return _begin_export(client, job, plan, clock())
     if job.state == JobState.EXPORTING:
@@ -135,7 +135,7 @@ def _begin_export(client: AdminClient, job: ImportJob, plan: Plan, now: datetime
     if not client.shop.currency:
         installs.learn(client.shop)
     expected = _expected(client, plan)
-    operation_id = bulk.start(client, plan.document)
+    operation_id = bulk.start(client, plan.document, from_id=job.resume_from)
     poll_s = float(settings.BULK_POLL_S)
     leases.save(
         job,
@@ -169,9 +169,7 @@ def _ask(shop: Shop, client: AdminClient, job: ImportJob, plan: Plan, now: datet
     if operation is not None:
         total = operation.objects if operation.status == bulk.BulkStatus.COMPLETED else None
         leases.save(job, now, roots_exported=operation.roots, lines_total=total, troubles=0)
-    following = decide.after_asking(
-        operation, exports=job.exports, poll_s=job.poll_s, stands_alone=not plan.staged
-    )
+    following = decide.after_asking(operation, exports=job.exports, poll_s=job.poll_s)
     return _apply(shop, job, following, now)
 
 
@@ -190,6 +188,10 @@ def _apply(shop: Shop, job: ImportJob, following: decide.Step, now: datetime) ->
                 partial=partial,
                 byte_offset=0,
                 lines_read=0,
+                line_no=0,
+                last_root=0,
+                last_parent=0,
+                in_order=True,
                 rate=0.0,
             )
             return True
@@ -202,50 +204,90 @@ def _apply(shop: Shop, job: ImportJob, following: decide.Step, now: datetime) ->
 
 
 def _export_again(job: ImportJob, now: datetime, reason: str, seconds: float) -> bool:
-    with transaction.atomic():
-        leases.save(
-            job, now, state=JobState.WAITING, operation_id="", url="", byte_offset=0, lines_read=0, lines_written=0,
-            written_to=0, lines_total=None, problem=reason, problem_code="export_again",
-            next_step_at=now + timedelta(seconds=seconds),
-        )  # fmt: skip
-        staging.clear(job)
+    leases.save(
+        job, now, state=JobState.WAITING, operation_id="", url="", partial=False, byte_offset=0, lines_read=0,
+        lines_written=0, written_to=0, lines_total=None, problem=reason, problem_code="export_again",
+        next_step_at=now + timedelta(seconds=seconds),
+    )  # fmt: skip
     return False
 
 
 def _read(shop: Shop, job: ImportJob, plan: Plan, clock: Clock) -> bool:
     until = time.monotonic() + STEP_S
-    with bulk.pieces(job.url, job.byte_offset, lines_per_piece=LINES_PER_PIECE) as pieces:
-        for piece in pieces:
-            began = time.monotonic()
-            if plan.staged:
-                staging.stage(job, piece, clock())
-            else:
-                staging.append_lines(shop, job, plan, piece, clock())
-            _note_rate(job, len(piece.lines), time.monotonic() - began)
-            if time.monotonic() > until:
-                leases.save(job, clock(), rate=job.rate)
-                return True
+    try:
+        with bulk.pieces(job.url, job.byte_offset, lines_per_piece=LINES_PER_PIECE) as pieces:
+            for piece in pieces:
+                began = time.monotonic()
+                if plan.staged:
+                    staging.stage(job, plan, piece, clock())
+                else:
+                    staging.append_lines(shop, job, plan, piece, clock())
+                _note_rate(job, len(piece.lines), time.monotonic() - began)
+                if time.monotonic() > until:
+                    leases.save(job, clock(), rate=job.rate)
+                    return True
+    except ResultGone as error:
+        return _look_for_it_again(shop, job, plan, clock, error)
     if not job.partial and job.lines_total is not None and job.lines_read < job.lines_total:
-        # The file store closed the connection cleanly but early, or still writes: go on from the mark.
-        raise ShopifyTrouble(f"the file holds {job.lines_read} of {job.lines_total} lines so far")
+        if job.troubles < decide.MOST_SHORT_READS:
+            # The file store closed the connection cleanly but early, or still writes: go on from the mark.
+            raise ShopifyTrouble(f"the file holds {job.lines_read} of {job.lines_total} lines so far")
+        return _broke_off(job, plan, clock)
     if job.partial:
-        return _apply(shop, job, decide.again("Shopify's export was cut off", job.exports), clock())
+        return _broke_off(job, plan, clock)
     if plan.staged:
         leases.save(job, clock(), state=JobState.WRITING, rate=0.0)
         return True
     return _finish(shop, job, clock())
 
 
+def _look_for_it_again(shop: Shop, job: ImportJob, plan: Plan, clock: Clock, error: ResultGone) -> bool:
+    """The address has lapsed: Shopify may give another for the same file; else what was read of it has to do."""
+    client = installs.admin_client(shop, priority=Priority.BACKFILL)
+    operation = bulk.status(client, job.operation_id)
+    url = operation and (operation.partial_url if job.partial else operation.url)
+    if url and url != job.url and job.troubles < decide.MOST_SHORT_READS:
+        leases.save(job, clock(), url=url)
+        raise ShopifyTrouble("the address of the bulk result had lapsed; Shopify gave another")
+    log.info("sync.result_gone", extra={"shop_id": shop.pk, "resource": job.resource, "told": error.message})
+    return _broke_off(job, plan, clock)
+
+
+def _broke_off(job: ImportJob, plan: Plan, clock: Clock) -> bool:
+    """The file has ended before its time: keep what is in it for certain, then ask for the rest."""
+    bound = decide.complete_before(
+        last_root=job.last_root, last_parent=job.last_parent, in_order=job.in_order, has_children=bool(plan.kin.child)
+    )  # fmt: skip
+    now = clock()
+    kept = bound > job.resume_from
+    if plan.staged:
+        staging.keep_before(job, bound if kept else 0, now)
+    marks: dict[str, Any] = {"resume_from": bound} if kept else {"lines_written": 0}
+    if kept and decide.worth_going_on(job.lines_read, job.roots_expected):
+        marks["exports"] = 0
+    leases.save(job, now, state=JobState.WRITING, partial=True, rate=0.0, **marks)
+    return True
+
+
 def _write(shop: Shop, job: ImportJob, plan: Plan, clock: Clock) -> bool:
     until = time.monotonic() + STEP_S
-    while time.monotonic() <= until:
+    while plan.staged and time.monotonic() <= until:
         began = time.monotonic()
         moved = staging.assemble_batch(shop, job, plan, clock())
         if moved == 0:
-            return _finish(shop, job, clock())
+            return _go_on(shop, job, clock()) if job.partial else _finish(shop, job, clock())
         _note_rate(job, moved, time.monotonic() - began)
+    if not plan.staged:
+        return _go_on(shop, job, clock())
     leases.save(job, clock(), rate=job.rate)
     return True
+
+
+def _go_on(shop: Shop, job: ImportJob, now: datetime) -> bool:
+    """What a broken-off file held is in: ask Shopify for the rest."""
+    leases.save(job, now, lines_before=job.lines_before + job.lines_written)
+    exports = max(1, job.exports)
+    return _apply(shop, job, decide.again("Shopify's export was cut off", exports), now)
 
 
 def _note_rate(job: ImportJob, units: int, seconds: float) -> None:
@@ -255,11 +297,18 @@ def _note_rate(job: ImportJob, units: int, seconds: float) -> None:
 
 def _finish(shop: Shop, job: ImportJob, now: datetime) -> bool:
     """Close the job; the one that closes last tells that the history is in, in the same transaction."""
-    if decide.too_many_skipped(job.lines_skipped, job.lines_read):
-        told = f"{job.lines_skipped} of {job.lines_read} lines of Shopify's export were not understood."
-        return _fail(
-            job, now, "not_understood", f"{told} The app must be updated; what was there before is kept."
+    read = job.lines_before + job.lines_read
+    if decide.too_many_skipped(job.lines_skipped, read):
+        told = (
+            f"{job.lines_skipped} of {read} lines of Shopify's export could not be used; the others are in."
         )
+        return _fail(
+            job,
+            now,
+            "not_understood",
+            f"{told} Whoever runs the app sees line and reason with manage.py backfill.",
+        )
+    staging.clear(job, now)
     with transaction.atomic():
         lock(shop, LockKind.IMPORT)
         leases.save(
@@ -271,8 +320,8 @@ def _finish(shop: Shop, job: ImportJob, now: datetime) -> bool:
             operation_id="",
             problem="",
             problem_code="",
+            **FORGOTTEN,
         )
-        staging.clear(job)
         _tell_when_complete(shop, now)
     log.info("sync.done", extra={"shop_id": shop.pk, "resource": job.resource, "lines": job.lines_read})
     return False
@@ -280,10 +329,12 @@ def _finish(shop: Shop, job: ImportJob, now: datetime) -> bool:
 
 def _fail(job: ImportJob, now: datetime, code: str, message: str) -> bool:
     shop = job.shop
+    staging.clear(job, now)
     with transaction.atomic():
         lock(shop, LockKind.IMPORT)
-        leases.save(job, now, state=JobState.FAILED, finished_at=now, problem=message, problem_code=code)
-        staging.clear(job)
+        leases.save(
+            job, now, state=JobState.FAILED, finished_at=now, problem=message, problem_code=code, **FORGOTTEN
+        )
         _tell_when_complete(shop, now)
     log.error("sync.failed", extra={"shop_id": job.shop_id, "resource": job.resource, "code": code})
     return False

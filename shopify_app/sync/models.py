@@ -46,12 +46,21 @@ class ImportJob(ShopOwned):
     roots_expected = models.BigIntegerField(null=True)
     roots_exported = models.BigIntegerField(default=0)
     lines_total = models.BigIntegerField(null=True)
-    lines_read = models.BigIntegerField(default=0)
+    lines_read = models.BigIntegerField(default=0, help_text="of the present file, blank ones not counted")
+    line_no = models.BigIntegerField(default=0, help_text="of the present file, as an editor counts")
     lines_written = models.BigIntegerField(default=0)
+    lines_before = models.BigIntegerField(default=0, help_text="kept of files that broke off, in this run")
     lines_skipped = models.BigIntegerField(default=0, help_text="not understood: left out, never guessed")
+    refused = models.JSONField(
+        default=list, help_text="the first of those: line, reason, and what it looks like"
+    )
     written_to = models.BigIntegerField(default=0, help_text="last staged root that became an event")
+    resume_from = models.BigIntegerField(default=0, help_text="roots with smaller ids are in; 0: none yet")
+    last_root = models.BigIntegerField(default=0, help_text="of the present file")
+    last_parent = models.BigIntegerField(default=0, help_text="of the present file")
+    in_order = models.BooleanField(default=True, help_text="so far roots and parents came by rising id")
     rate = models.FloatField(default=0, help_text="units per second in the present state, smoothed")
-    exports = models.IntegerField(default=0, help_text="exports started for this run")
+    exports = models.IntegerField(default=0, help_text="exports of this run that brought nothing")
     troubles = models.IntegerField(default=0, help_text="failures and deaths since the last progress")
     problem_code = models.CharField(max_length=64, blank=True)
     problem = models.TextField(blank=True)
@@ -76,25 +85,16 @@ class ImportJob(ShopOwned):
 
 
 class StagedRow(ShopOwned):
-    """A line of a bulk result, kept until its parent and all its siblings are there. Written by COPY, read by parent."""
+    """A line of a bulk result, kept until its parent and all its siblings are there. Written by COPY; a root and its
+    children lie side by side in the key, whatever their order in the file.
+    """
 
-    id = models.BigAutoField(primary_key=True)
+    pk = models.CompositePrimaryKey("job_id", "root_id", "line_no")
     job = models.ForeignKey(ImportJob, on_delete=models.CASCADE, db_index=False, related_name="+")
-    node_id = models.BigIntegerField()
-    parent_id = models.BigIntegerField(null=True)
+    root_id = models.BigIntegerField(help_text="of the root itself, or of the child's parent")
+    line_no = models.BigIntegerField()
+    child = models.BooleanField()
     body = models.TextField(help_text="the line, without words that are not ours")
-
-    class Meta:
-        indexes = [
-            # Serves the next roots in file order.
-            models.Index(
-                fields=["job", "id"], name="staged_root", condition=models.Q(parent_id__isnull=True)
-            ),
-            # Serves the children of a batch of roots.
-            models.Index(
-                fields=["job", "parent_id"], name="staged_child", condition=models.Q(parent_id__isnull=False)
-            ),
-        ]
 
 
 class SweepState(models.TextChoices):

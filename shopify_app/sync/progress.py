@@ -76,14 +76,17 @@ def _measure(job: ImportJob, now: datetime | None) -> tuple[int, int | None, flo
         rate = job.roots_exported / seconds if seconds > 1 else None
         expected = None if job.roots_expected is None else max(job.roots_expected, job.roots_exported)
         return job.roots_exported, expected, rate
+    before = job.lines_before
     if job.state == JobState.READING:
-        return job.lines_read, job.lines_total, job.rate or None
+        return before + job.lines_read, job.lines_total and before + job.lines_total, job.rate or None
     if job.state == JobState.WRITING:
-        return job.lines_written, job.lines_read, job.rate or None
+        return before + job.lines_written, before + job.lines_read, job.rate or None
     if job.state == JobState.DONE:
         seconds = (job.finished_at - job.started_at).total_seconds() if job.finished_at else 0.0
-        return job.lines_read, job.lines_read, job.lines_read / seconds if seconds > 0 else None
-    return (job.lines_written if PLANS[job.resource].staged else job.lines_read), job.lines_total, None
+        read = before + job.lines_read
+        return read, read, read / seconds if seconds > 0 else None
+    here = job.lines_written if PLANS[job.resource].staged else job.lines_read
+    return before + here, job.lines_total and before + job.lines_total, None
 
 
 def _note(shop: Shop, job: ImportJob) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlops.features.events import Event
 from shopify_app.sync.translate import rows
+from shopify_app.sync.translate.lines import Kin
 from shopify_app.sync.translate.values import node_id
 
 Row = dict[str, Any]
@@ -20,15 +21,19 @@ class Plan:
     Args:
         document: the bulk query.
         counted_as: the field of `ObjectCounts` that tells how many roots to expect.
-        roots_per_batch: staged roots that become events in one transaction; 0 when each line stands for itself.
+        kin: the types of the lines.
+        most_children: of one root; more are no shop's, and would have to be in memory at a time.
         assemble: a root and its children to events.
+        child: checks one child by itself, to find the one at fault.
         single: one line to its event, or to None when the line carries none.
     """
 
     document: str
     counted_as: str | None
-    roots_per_batch: int
+    kin: Kin
+    most_children: int = 0
     assemble: Callable[[Row, Sequence[Row]], list[Event]] | None = None
+    child: Callable[[Row], object] | None = None
     single: Callable[[Row], Event | None] | None = None
 
     @property
@@ -45,7 +50,11 @@ def _product(row: Row, children: Sequence[Row]) -> list[Event]:
 
 
 def _collection(row: Row, children: Sequence[Row]) -> list[Event]:
-    return [rows.collection(row, [each for each in (node_id(c, "products.id") for c in children) if each])]
+    return [rows.collection(row, [each for each in map(_member, children) if each])]
+
+
+def _member(row: Row) -> int | None:
+    return node_id(row, "products.id")
 
 
 def _customer(row: Row) -> Event | None:
@@ -56,11 +65,15 @@ def _level(row: Row) -> Event | None:
     return rows.stock(row) if "__parentId" in row else None
 
 
-# 1,000 orders with 3,500 lines: about 0.3 s and 20 MB per transaction. A collection may hold thousands of products.
+# Shopify allows 500 lines an order, 2,048 variants a product; a collection may hold the whole catalogue.
 PLANS: Mapping[str, Plan] = {
-    "products": Plan("ProductsBulk", "productsCount", 500, assemble=_product),
-    "collections": Plan("CollectionsBulk", "collectionsCount", 20, assemble=_collection),
-    "customers": Plan("CustomersBulk", "customersCount", 0, single=_customer),
-    "orders": Plan("OrdersBulk", "ordersCount", 1000, assemble=_order),
-    "inventory": Plan("InventoryBulk", None, 0, single=_level),
+    "products": Plan(
+        "ProductsBulk", "productsCount", Kin("Product", "ProductVariant"), 10_000, _product, rows.variant
+    ),
+    "collections": Plan(
+        "CollectionsBulk", "collectionsCount", Kin("Collection", "Product"), 500_000, _collection, _member
+    ),
+    "customers": Plan("CustomersBulk", "customersCount", Kin("Customer"), single=_customer),
+    "orders": Plan("OrdersBulk", "ordersCount", Kin("Order", "LineItem"), 10_000, _order, rows.order_line),
+    "inventory": Plan("InventoryBulk", None, Kin("InventoryItem", "InventoryLevel"), single=_level),
 }

@@ -228,14 +228,13 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "shopify_app.settings"
 import django
 django.setup()
 import shopify_app.celery, time
-from shopify_app.sync import backfill
+from shopify_app.sync import backfill, staging
 from shopify_app.sync.models import OPEN_STATES, ImportJob
 from tenancy.models import Shop
 from tenancy.scope import scope
 shop = Shop.objects.get()
 backfill.LINES_PER_PIECE = 40  # many small transactions: the kill falls between and inside them
-backfill.PLANS = {name: __import__("dataclasses").replace(plan, roots_per_batch=min(plan.roots_per_batch, 7))
-                  for name, plan in backfill.PLANS.items()}
+staging.ROWS_PER_BATCH = 25
 print("ready", flush=True)
 with scope(shop):
     while jobs := list(ImportJob.objects.filter(state__in=OPEN_STATES)):

@@ -11,8 +11,9 @@ import pytest
 from pytest_django import Settings
 
 from shopify_app.graphql import bulk
-from shopify_app.graphql.bulk import BulkOperation, BulkStatus, ResultGone
+from shopify_app.graphql.bulk import BulkOperation, BulkStatus, NotAResult, ResultGone
 from shopify_app.graphql.client import ShopifyTrouble
+from shopify_app.graphql.library import document
 from shopify_app.sync import decide
 from tenancy.errors import Bug
 
@@ -127,6 +128,44 @@ def test_a_refusal_tells_whether_to_wait_or_to_export_again(
             pass
 
 
+@pytest.mark.parametrize("ends_with", [b"\n", b""])
+def test_a_line_without_end_is_passed_over_and_never_held(files: FileStore, ends_with: bytes) -> None:
+    giant = b'{"id":"' + b"x" * 3_000_000
+    files.content = b"\n".join([LINES[0], giant, LINES[1], giant + ends_with])
+    with bulk.pieces(files.url, 0, lines_per_piece=2) as pieces:
+        found = list(pieces)
+    assert [each.lines[0] for each in found] == [LINES[0], LINES[1]]
+    for each in found:
+        assert each.too_long == {1: len(giant)}
+        assert len(each.lines[1]) == bulk.KEPT_OF_TOO_LONG
+    assert found[-1].offset == len(files.content)
+
+
+def test_a_piece_is_bounded_by_its_bytes_too(files: FileStore) -> None:
+    line = b'{"id":"' + b"x" * 200_000 + b'"}'
+    files.content = b"\n".join([line] * 100) + b"\n"
+    with bulk.pieces(files.url, 0, lines_per_piece=5_000) as pieces:
+        sizes = [sum(map(len, each.lines)) for each in pieces]
+    assert sum(sizes) == 100 * len(line)
+    assert max(sizes) < bulk.BYTES_PER_PIECE + bulk.LONGEST_LINE
+
+
+def test_a_file_that_ends_amid_a_line_keeps_that_line_to_itself(files: FileStore) -> None:
+    files.content = b"\n".join(LINES)[:-9]
+    found, offset = read_all(files)
+    assert found == LINES[:-1]
+    assert files.content[:offset].endswith(LINES[-2] + b"\n")
+
+
+@pytest.mark.parametrize(
+    "content", [b"<!doctype html><p>Sorry", b"\n  <?xml version='1.0'?><Error/>", b"\x1f\x8b\x08\x00abc\n"]
+)
+def test_a_page_or_a_packed_file_is_no_result(files: FileStore, content: bytes) -> None:
+    files.content = content
+    with pytest.raises(NotAResult), bulk.pieces(files.url, 0, lines_per_piece=10) as pieces:
+        next(pieces)
+
+
 @pytest.mark.parametrize(
     "url",
     ["http://storage.googleapis.com/x", "https://evil.tld/x", "https://storage.googleapis.com.evil.tld/x",
@@ -153,15 +192,13 @@ def operation(
     return BulkOperation("gid://shopify/BulkOperation/1", status, error, 10, 5, url, partial)
 
 
-def after(found: BulkOperation | None, *, exports: int = 1, stands_alone: bool = False) -> decide.Step:
-    return decide.after_asking(found, exports=exports, poll_s=30.0, stands_alone=stands_alone)
+def after(found: BulkOperation | None, *, exports: int = 1) -> decide.Step:
+    return decide.after_asking(found, exports=exports, poll_s=30.0)
 
 
 def test_a_running_export_is_asked_less_and_less_often() -> None:
     assert after(operation(BulkStatus.RUNNING)) == decide.Wait(45.0)
-    assert decide.after_asking(
-        operation(BulkStatus.CREATED), exports=1, poll_s=59.0, stands_alone=False
-    ) == decide.Wait(60.0)
+    assert decide.after_asking(operation(BulkStatus.CREATED), exports=1, poll_s=59.0) == decide.Wait(60.0)
 
 
 def test_a_finished_export_is_read_or_is_empty() -> None:
@@ -170,15 +207,45 @@ def test_a_finished_export_is_read_or_is_empty() -> None:
 
 
 @pytest.mark.parametrize("status", [BulkStatus.FAILED, BulkStatus.CANCELED, BulkStatus.EXPIRED])
-def test_a_failed_export_is_used_where_lines_stand_alone_and_run_again_where_not(status: BulkStatus) -> None:
-    failed = operation(status, error="TIMEOUT", partial="p")
-    assert after(failed, stands_alone=True) == decide.Read("p", partial=True)
+def test_a_failed_export_is_read_as_far_as_it_came_and_run_again_where_there_is_nothing(
+    status: BulkStatus,
+) -> None:
+    assert after(operation(status, error="TIMEOUT", partial="p")) == decide.Read("p", partial=True)
+    failed = operation(status, error="TIMEOUT")
     assert isinstance(after(failed), decide.ExportAgain)
     assert isinstance(after(failed, exports=decide.MOST_EXPORTS), decide.GiveUp)
     assert isinstance(after(None), decide.ExportAgain)
 
 
 def test_a_denied_export_is_not_tried_again() -> None:
-    found = after(operation(BulkStatus.FAILED, error="ACCESS_DENIED", partial="p"), stands_alone=True)
+    found = after(operation(BulkStatus.FAILED, error="ACCESS_DENIED", partial="p"))
     assert isinstance(found, decide.GiveUp)
     assert found.code == "access_denied"
+
+
+def before(last_root: int, last_parent: int, *, in_order: bool = True, has_children: bool = True) -> int:
+    return decide.complete_before(
+        last_root=last_root, last_parent=last_parent, in_order=in_order, has_children=has_children
+    )
+
+
+def test_of_a_file_that_broke_off_only_what_surely_has_all_its_children_counts() -> None:
+    assert before(50, 20) == 20, "20 may lack lines; those after it have none yet"
+    assert before(50, 60) == 50, "a child before its parent: 51 to 59 were never seen"
+    assert before(50, 20, in_order=False) == 0
+    assert before(50, 0) == 0, "no child was seen at all"
+    assert before(50, 0, has_children=False) == 51
+    assert before(0, 0, has_children=False) == 0
+
+
+def test_a_file_that_broke_off_counts_as_a_failure_when_it_brought_next_to_nothing() -> None:
+    assert decide.worth_going_on(10_000, 10_000_000)
+    assert decide.worth_going_on(30, 300)
+    assert not decide.worth_going_on(29, 300)
+    assert not decide.worth_going_on(9_999, None)
+
+
+def test_a_resumed_export_asks_only_for_the_rest() -> None:
+    assert "orders(sortKey: ID) {" in bulk.query_text(document("OrdersBulk"))
+    assert 'orders(sortKey: ID, query: "id:>=17") {' in bulk.query_text(document("OrdersBulk"), from_id=17)
+    assert 'inventoryItems(query: "id:>=17") {' in bulk.query_text(document("InventoryBulk"), from_id=17)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from mlops.features.models import Customer, Order
 from shopify_app.sync import customers, staging
 from shopify_app.sync.models import CustomerReference, ImportJob, JobState, Resource, StagedRow
+from shopify_app.sync.resources import PLANS
 from tenancy import pseudonyms
 from tenancy.models import Shop
 from tenancy.pseudonyms import Pseudonyms
@@ -100,7 +101,7 @@ def test_a_staged_line_carries_the_pseudonym_however_its_number_was_written(shop
             shop=shop, resource=Resource.ORDERS, state=JobState.READING, next_step_at=now, started_at=now,
             lease_token="t", lease_until=now + timedelta(minutes=1),
         )  # fmt: skip
-        staging.stage(job, Piece([line.encode()], 10), now)
+        staging.stage(job, PLANS["orders"], Piece([line.encode()], 10), now)
         body = json.loads(StagedRow.objects.get().body)
     assert body["customer"]["id"] == f"gid://shopify/Customer/{pseudonyms.of(shop).of_customer(NUMBER)}"
     assert body["name"] == f"{NUMBER}x", "nothing else in the line changes"

@@ -57,7 +57,7 @@ def order(row: Row, lines: Iterable[Row]) -> OrderPlaced:
         currency=text(need(row, "currencyCode")),
         total=shop_money(row.get("totalPriceSet"), "totalPriceSet"),
         refunded=shop_money(row.get("totalRefundedSet"), "totalRefundedSet"),
-        lines=tuple(_line(line) for line in lines),
+        lines=tuple(order_line(line) for line in lines),
         name=text(row.get("name")),
         customer_id=node_id(row.get("customer"), "customer"),
         cancelled_at=moment_or_none(row.get("cancelledAt"), "cancelledAt"),
@@ -92,7 +92,7 @@ def product(row: Row, variants: Iterable[Row]) -> ProductChanged:
         published_at=moment_or_none(row.get("publishedAt"), "publishedAt"),
         image_url=text(image.get("url")) or None,
         gift_card=row.get("isGiftCard") is True,
-        variants=tuple(_variant(each) for each in variants),
+        variants=tuple(variant(each) for each in variants),
         attributes=_attributes(row, variants),
     )
 
@@ -141,7 +141,8 @@ def stock(row: Row) -> StockChanged:
     )
 
 
-def _line(row: Row) -> OrderLine:
+def order_line(row: Row) -> OrderLine:
+    """One line of an order."""
     return OrderLine(
         line_id=number(row.get("id"), "lineItems.id"),
         product_id=node_id(row.get("product"), "lineItems.product"),
@@ -191,7 +192,8 @@ def _attributes(row: Row, variants: Iterable[Row]) -> tuple[AttributeTold, ...] 
     return tuple(told) if asked else None
 
 
-def _variant(row: Row) -> VariantState:
+def variant(row: Row) -> VariantState:
+    """One variant of a product."""
     item = row.get("inventoryItem") or {}
     tracked = item.get("tracked") is not False
     compare = row.get("compareAtPrice")

@@ -13,7 +13,24 @@ VISITOR_ATTRIBUTE = "_ml_visitor"
 _EXPOSURE = re.compile(r"[A-Za-z0-9_-]{16,40}")
 _VISITOR = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _ID = re.compile(r"gid://shopify/[A-Za-z]+/([0-9]{1,19})(?:\?.*)?|([0-9]{1,19})")
+_TYPES = frozenset(
+    f"gid://shopify/{kind}"
+    for kind in (
+        "Order",
+        "LineItem",
+        "Product",
+        "ProductVariant",
+        "Customer",
+        "InventoryItem",
+        "Location",
+        "Refund",
+    )
+)
 LARGEST_ID = 2**63 - 1
+LARGEST_WHOLE = 2**31 - 1
+# What our columns hold: 14 digits before the point. No currency has more than 12 places behind it.
+LARGEST_AMOUNT = Decimal(10) ** 14
+MOST_PLACES = 12
 FOUR_PLACES = Decimal("0.0001")
 
 
@@ -36,6 +53,11 @@ def need(row: Mapping[str, Any], name: str) -> Any:
 def number(value: Any, name: str) -> int:
     """A numeric id from an integer, digits, or a `gid://` address."""
     if isinstance(value, str):
+        kind, _, digits = value.rpartition("/")
+        if (
+            kind in _TYPES and digits.isdecimal() and digits.isascii() and len(digits) < 19
+        ):  # nearly every one
+            return int(digits) or _not_an_id(name)
         match = _ID.fullmatch(value)
         if match is None:
             raise Untranslatable(f"field {name} is not an id")
@@ -43,6 +65,10 @@ def number(value: Any, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= LARGEST_ID:
         raise Untranslatable(f"field {name} is not an id")
     return value
+
+
+def _not_an_id(name: str) -> int:
+    raise Untranslatable(f"field {name} is not an id")
 
 
 def number_or_none(value: Any, name: str) -> int | None:
@@ -64,7 +90,10 @@ def moment(value: Any, name: str) -> datetime:
         raise Untranslatable(f"field {name} is not a time") from None
     if found.tzinfo is None:
         raise Untranslatable(f"field {name} has no time zone")
-    return found.astimezone(UTC)
+    try:
+        return found.astimezone(UTC)
+    except OverflowError:  # the first or the last day of the calendar
+        raise Untranslatable(f"field {name} is not a time") from None
 
 
 def moment_or_none(value: Any, name: str) -> datetime | None:
@@ -72,13 +101,15 @@ def moment_or_none(value: Any, name: str) -> datetime | None:
 
 
 def money(value: Any, name: str) -> Decimal:
-    """A finite amount from a decimal string."""
+    """A finite amount from a decimal string, no larger than our columns hold."""
     try:
         found = Decimal(value if isinstance(value, str) else str(value))
     except InvalidOperation:
         raise Untranslatable(f"field {name} is not an amount") from None
     if not found.is_finite():
         raise Untranslatable(f"field {name} is not an amount")
+    if not -LARGEST_AMOUNT < found < LARGEST_AMOUNT or int(found.as_tuple().exponent) < -MOST_PLACES:
+        raise Untranslatable(f"field {name} is an amount that no shop has")
     return found
 
 
@@ -98,11 +129,16 @@ def presentment_money(told: Any) -> Decimal | None:
 def whole(value: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise Untranslatable(f"field {name} is not a whole number")
+    if not -LARGEST_WHOLE <= value <= LARGEST_WHOLE:
+        raise Untranslatable(f"field {name} is a number that no shop has")
     return value
 
 
 def text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    """The text, with halves of a character (a lone surrogate, which JSON can spell) shown as U+FFFD."""
+    if not isinstance(value, str):
+        return ""
+    return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def exposure_mark(pairs: Any, *, key: str) -> str | None:
