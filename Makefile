@@ -27,6 +27,9 @@ test-kafka: setup ## The event bus against a real broker: make test-kafka KAFKA_
 	@test -n "$(KAFKA_URL)" || { echo "give KAFKA_URL=kafka://host:port"; exit 2; }
 	@KAFKA_URL="$(KAFKA_URL)" $(BIN)/python -m pytest tests/tenancy/test_bus_on_kafka.py $(ARGS)
 
+fuzz: setup ## Made-up input against every operation and translator: make fuzz [EXAMPLES=500]
+	@FUZZ_EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/python -m pytest -m "fuzz or hypothesis" $(ARGS)
+
 lint: setup ## Formatting, types and import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
 from django.conf import settings
+from hypothesis.statistics import collector, describe_statistics
 from playwright.sync_api import Browser
 
 from shopify_app.local.journey import Journey
@@ -17,6 +22,11 @@ from tenancy import redis as shared_redis
 from tenancy.models import Shop, ShopState
 from tests.chromium import open_browser
 from tests.live_product import LiveProduct, live_product
+
+# `make fuzz` asks every property for as many cases as it is told; the tests keep to hypothesis's own number.
+if examples := os.environ.get("FUZZ_EXAMPLES"):
+    hypothesis.settings.register_profile("fuzz", max_examples=int(examples), deadline=None, print_blob=True)
+    hypothesis.settings.load_profile("fuzz")
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -84,4 +94,31 @@ def _shop(domain: str, name: str) -> Shop:
         timezone="Europe/London",
         scopes="read_customers,read_inventory,read_orders,read_products,read_themes,write_app_proxy",
         installed_at=NOON,
+    )
+
+
+_tried: list[str] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Note how many made-up cases a test tried, whether it is a property itself or asks one inside."""
+    note: Any = lambda stats: _tried.append(describe_statistics(stats))  # noqa: E731 - typed as None there
+    with collector.with_value(note):
+        try:
+            return (yield)
+        finally:
+            if told := getattr(item, "hypothesis_statistics", None):
+                _tried.append(told)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if "FUZZ_EXAMPLES" not in os.environ:
+        return
+    held, failed = (
+        sum(int(n) for told in _tried for n in re.findall(rf"(\d+) {word}", told))
+        for word in ("passing", "failing")
+    )
+    terminalreporter.write_line(
+        f"{held:,} made-up cases held, {failed:,} did not, in {len(_tried)} properties"
     )
