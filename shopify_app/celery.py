@@ -102,6 +102,11 @@ def make() -> Celery:
                 "schedule": 600.0,
                 "options": {"queue": "sync", "expires": 600},
             },
+            "exposures.collect": {
+                "task": "exposures.collect",
+                "schedule": 1.0,
+                "options": {"queue": "logs", "expires": 1},
+            },
             "exposures.flush": {
                 "task": "exposures.flush",
                 "schedule": 1.0,

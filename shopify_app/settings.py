@@ -171,6 +171,7 @@ LOG_DIRS = [
 ]
 RETAIN_DAYS = {
     "visitors": environment.whole("RETENTION_VISITORS_DAYS", default=180, lowest=31, highest=3650),
+    "storefront": environment.whole("RETENTION_STOREFRONT_DAYS", default=400, lowest=31, highest=3650),
     "inbox": environment.whole("RETENTION_INBOX_DAYS", default=7, lowest=2, highest=365),
     "dead_letters": environment.whole("RETENTION_DEAD_LETTERS_DAYS", default=30, lowest=1, highest=365),
     "quarantine": environment.whole("RETENTION_QUARANTINE_DAYS", default=90, lowest=1, highest=3650),
@@ -181,6 +182,15 @@ RETAIN_DAYS = {
 RETENTION_EXPORTS_DAYS = environment.whole("RETENTION_EXPORTS_DAYS", default=60, lowest=30, highest=365)
 RETRAIN_AFTER_REDACTION_DAYS = environment.whole(
     "RETRAIN_AFTER_REDACTION_DAYS", default=7, lowest=0, highest=30
+)
+
+# --- Storefront events -------------------------------------------------------------------------------------------
+# How many proxies stand before the web server: each adds the address it was asked from to X-Forwarded-For.
+PROXY_HOPS = environment.whole("PROXY_HOPS", default=0 if LOCAL else 1, lowest=0, highest=9)
+# On a local store the shoppers are scripts, and are to be seen in the figures.
+COUNT_HEADLESS = environment.flag("COUNT_HEADLESS", default=LOCAL)
+COLLECT_SHOP_PER_MINUTE = environment.whole(
+    "COLLECT_SHOP_PER_MINUTE", default=30_000, lowest=60, highest=10_000_000
 )
 
 # --- Celery ------------------------------------------------------------------------------------------------------

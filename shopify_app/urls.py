@@ -11,6 +11,7 @@ urlpatterns = [
     path("metrics", scrape.metrics),
     path("webhooks/", include("shopify_app.webhooks.urls")),
     path("proxy/", include("storefront_proxy.urls")),
+    path("collect/", include("storefront_proxy.collect_urls")),
     path("api/", include("shopify_app.admin_api.urls")),
     path("", include("shopify_app.home.urls")),
 ]

@@ -15,6 +15,9 @@ DEFAULT_LIMIT = 8
 MOST_PRODUCTS = 24
 MOST_CART_PRODUCTS = 100
 LARGEST_BODY = 4096
+LONGEST_PASS = 64
+# In place of an id: too short to be one.
+NEW_VISITOR = "new"
 _ID = re.compile(r"[1-9][0-9]{0,17}")
 _LIMIT = re.compile(r"[1-9][0-9]?")
 _VISITOR = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -28,6 +31,9 @@ class Ask:
     Args:
         product_id: the product whose page it is; always given for `product_page`.
         cart: products in the cart, in the order given, each once.
+        wants_visitor: the visitor allows to be recognised and has no id yet.
+        staff: a pass that marks the browser as one of the shop's own people; not yet proven.
+        automated: the browser says that a script drives it.
     """
 
     slot: SlotName
@@ -35,6 +41,9 @@ class Ask:
     cart: tuple[int, ...]
     visitor: str | None
     limit: int
+    wants_visitor: bool = False
+    staff: str = ""
+    automated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +76,19 @@ def recommendations(params: Mapping[str, Sequence[str]]) -> Ask:
     limit = _one(params, "limit") or str(DEFAULT_LIMIT)
     if _LIMIT.fullmatch(limit) is None or int(limit) > MOST_PRODUCTS:
         raise _malformed("limit", f"limit must be a whole number from 1 to {MOST_PRODUCTS}")
+    visitor = _one(params, "visitor")
+    staff = _one(params, "staff") or ""
+    if len(staff) > LONGEST_PASS:
+        raise _malformed("staff", "staff must be the pass from the admin's link")
     return Ask(
         slot=SlotName(slot),
         product_id=int(product) if product else None,
         cart=tuple(dict.fromkeys(map(int, cart))),
-        visitor=_visitor(_one(params, "visitor")),
+        visitor=None if visitor == NEW_VISITOR else _visitor(visitor),
         limit=int(limit),
+        wants_visitor=visitor == NEW_VISITOR,
+        staff=staff,
+        automated=_one(params, "automated") == "1",
     )
 
 
@@ -82,12 +98,7 @@ def click(body: bytes) -> Clicked:
     Raises:
         Problem: 400, with the field at fault.
     """
-    try:
-        found: Any = json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise _malformed(None, "the body must be JSON in UTF-8") from None
-    if not isinstance(found, dict):
-        raise _malformed(None, "the body must be a JSON object")
+    found = _object(body)
     exposure, product, visitor = found.get("exposure"), found.get("product_id"), found.get("visitor")
     if not isinstance(exposure, str) or _EXPOSURE.fullmatch(exposure) is None:
         raise _malformed("exposure", "exposure must be the id that came with the products")
@@ -96,6 +107,28 @@ def click(body: bytes) -> Clicked:
     if visitor is not None and not isinstance(visitor, str):
         raise _malformed("visitor", "visitor must be a text")
     return Clicked(exposure_id=exposure, product_id=int(product), visitor=_visitor(visitor))
+
+
+def withdrawal(body: bytes) -> str:
+    """The visitor who takes the consent back.
+
+    Raises:
+        Problem: 400, with the field at fault.
+    """
+    visitor = _object(body).get("visitor")
+    if not isinstance(visitor, str) or _VISITOR.fullmatch(visitor) is None:
+        raise _malformed("visitor", "visitor must be 8 to 64 letters, digits, _ or -")
+    return visitor
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found: Any = json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise _malformed(None, "the body must be JSON in UTF-8") from None
+    if not isinstance(found, dict):
+        raise _malformed(None, "the body must be a JSON object")
+    return found
 
 
 def _one(params: Mapping[str, Sequence[str]], name: str) -> str | None:

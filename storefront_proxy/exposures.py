@@ -13,6 +13,7 @@ from typing import Any
 
 from mlops.features import store
 from mlops.features.events import Click, Exposure, ServedBy, SlotName
+from mlops.features.storefront import Exclusion
 from tenancy.bus.interface import SHOP, VISITOR, Delivery
 from tenancy.bus.opened import open_bus
 from tenancy.bus.topics import Topic, declare
@@ -119,6 +120,7 @@ def _packed(exposure: Exposure) -> dict[str, Any]:
         "version": exposure.version_id,
         "context": exposure.context_product_id,
         "us": exposure.latency_us,
+        "out": exposure.excluded,
     }
 
 
@@ -134,6 +136,7 @@ def _exposure(fields: Mapping[str, bytes], packed: dict[str, Any]) -> Exposure:
         visitor=_visitor(fields),
         context_product_id=packed["context"],
         latency_us=packed["us"],
+        excluded=Exclusion(packed["out"]) if packed.get("out") else None,
     )
 
 

@@ -9,7 +9,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from mlops.features import online
-from storefront_proxy import exposures
+from storefront_proxy import arrivals, exposures
 
 
 @shared_task(name="exposures.flush")
@@ -17,3 +17,9 @@ def flush() -> None:
     """Exposures and clicks into Postgres; cards whose writer died brought up to date."""
     exposures.flush(consumer=f"{socket.gethostname()}-{os.getpid()}", now=timezone.now())
     online.settle()
+
+
+@shared_task(name="exposures.collect")
+def collect() -> None:
+    """Storefront events from the bus into Postgres."""
+    arrivals.flush(consumer=f"{socket.gethostname()}-{os.getpid()}", now=timezone.now())

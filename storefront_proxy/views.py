@@ -1,4 +1,4 @@
-"""The two storefront addresses behind Shopify's app proxy: verify, answer, log. No ORM query when warm, no Admin API."""
+"""The storefront addresses behind Shopify's app proxy: verify, answer, log. No ORM query when warm, no Admin API."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from redis.exceptions import RedisError
 
 from mlops.features.events import Click, Exposure
 from mlops.features.online import OnlineShop
+from mlops.features.storefront import Exclusion
 from shopify_app.verify.signatures import QueryCode, verify_proxy
-from storefront_proxy import asked, exposures, outbox, problems, shops
+from storefront_proxy import arrivals, asked, callers, exposures, outbox, problems, shops, visitors
 from storefront_proxy.asked import Ask
 from storefront_proxy.problems import Problem
 from storefront_proxy.recommend import Answer, recommend
@@ -101,19 +102,22 @@ def recommendations(request: HttpRequest, shop: OnlineShop, params: Params) -> H
     ask = asked.recommendations(params)
     answer = recommend(shop, ask)
     exposure_id = secrets.token_urlsafe(18)
+    made = visitors.issue(shop.domain) if ask.wants_visitor else None
+    now = datetime.now(UTC)
     exposure = Exposure(
         exposure_id=exposure_id,
         shop_id=shop.id,
-        at=datetime.now(UTC),
+        at=now,
         slot=ask.slot,
         served_by=answer.served_by,
         product_ids=tuple(product_id for product_id, _, _ in answer.products),
         version_id=answer.version.version_id if answer.version else None,
-        visitor=ask.visitor,
+        visitor=made or ask.visitor,
         context_product_id=ask.product_id,
         latency_us=int((time.perf_counter() - began) * 1_000_000),
+        excluded=_exclusion(request, shop, ask, now),
     )
-    response = AnsweredFirst(_body_of(ask, answer, exposure_id), lambda: outbox.put(exposure))
+    response = AnsweredFirst(_body_of(ask, answer, exposure_id, made), lambda: outbox.put(exposure))
     response.headers["Cache-Control"] = "no-store"  # an exposure id belongs to one answer
     return response
 
@@ -131,6 +135,19 @@ def clicks(request: HttpRequest, shop: OnlineShop, params: Params) -> HttpRespon
             visitor=click.visitor,
         )
     )
+    response = HttpResponse(_json({"accepted": True}), status=202, content_type="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@signed("POST")
+def withdraw(request: HttpRequest, shop: OnlineShop, params: Params) -> HttpResponse:
+    """POST /proxy/withdraw: a visitor took their consent back. Only who holds the id can name it."""
+    visitor = asked.withdrawal(_body(request))
+    try:
+        arrivals.send_withdrawal(shop.id, visitor)
+    except Transient as error:
+        raise Problem(503, "try_again", "the withdrawal could not be taken at the moment") from error
     response = HttpResponse(_json({"accepted": True}), status=202, content_type="application/json")
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -155,12 +172,21 @@ def _body(request: HttpRequest) -> bytes:
     return body
 
 
-def _body_of(ask: Ask, answer: Answer, exposure_id: str) -> bytes:
+def _exclusion(request: HttpRequest, shop: OnlineShop, ask: Ask, now: datetime) -> Exclusion | None:
+    if ask.staff and visitors.is_staff(shop.domain, ask.staff, now=now):
+        return Exclusion.STAFF
+    if ask.automated and not settings.COUNT_HEADLESS:
+        return Exclusion.HEADLESS
+    return callers.exclusion(request)
+
+
+def _body_of(ask: Ask, answer: Answer, exposure_id: str, visitor: str | None) -> bytes:
     """The answer's JSON; tiles come finished but for their reason, and nothing else in it needs escaping."""
     version = f'"{answer.version.number}"' if answer.version else "null"
+    given = f'"visitor":"{visitor}",' if visitor else ""
     head = (
         f'{{"slot":"{ask.slot.value}","served_by":"{answer.served_by.value}","version":{version},'
-        f'"exposure":"{exposure_id}","products":['
+        f'"exposure":"{exposure_id}",{given}"products":['
     )
     products = b",".join(
         [b'%b,"reason":"%b"}' % (tile, reason.encode()) for _, tile, reason in answer.products]

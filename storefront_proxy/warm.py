@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from mlops.features.events import STOREFRONT_SLOTS
 from mlops.registry import loader
-from storefront_proxy import shops
+from storefront_proxy import callers, shops
 from storefront_proxy.asked import Ask
 from storefront_proxy.problems import Problem
 from storefront_proxy.recommend import recommend
@@ -31,6 +31,7 @@ def warm_up(*, longest_s: float = LONGEST_S) -> int:
     """
     began = time.monotonic()
     get_resolver().resolve("/proxy/recommendations")
+    callers.warm_up()
     done = 0
     try:
         installed = Shop.objects.exclude(state=ShopState.UNINSTALLED).order_by("-installed_at")

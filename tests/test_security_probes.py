@@ -36,6 +36,7 @@ class Verifier(Enum):
     PROXY = "signature of the query"
     SESSION = "session token in the Authorization header"
     PAGE = "session token in the query; without one, a redirect that leads to Shopify or a refusal"
+    ACCOUNT = "the account in the address, which every page of its shop shows: caps bound a forger"
     GRANT = "HMAC of the query and our own state"
     TOKEN = "bearer token of the operator (METRICS_TOKEN)"
     OPEN = "nothing: it tells and changes nothing of a shop"
@@ -52,7 +53,10 @@ VERIFIED_BY = {
     "webhooks/^.*$": Verifier.OPEN,
     "proxy/recommendations": P,
     "proxy/clicks": P,
+    "proxy/withdraw": P,
     "proxy/^.*$": Verifier.OPEN,
+    "collect/events": Verifier.ACCOUNT,
+    "collect/^.*$": Verifier.OPEN,
     "api/overview": S,
     "api/traffic": S,
     "api/versions": S,
@@ -149,7 +153,7 @@ def _proxy_query(product: LiveProduct, *, age_s: int = 0, extra: tuple[tuple[str
 
 @pytest.mark.parametrize("path", addresses(P))
 def test_app_proxy_unverified_signature(product: LiveProduct, path: str) -> None:
-    method = "POST" if path.endswith("clicks") else "GET"
+    method = "POST" if path.endswith(("clicks", "withdraw")) else "GET"
     assert probe(product, "GET", path).status_code in (401, 405)
     good = _proxy_query(product)
     unsigned = good.partition("&signature=")[0]
@@ -164,6 +168,16 @@ def test_app_proxy_unverified_signature(product: LiveProduct, path: str) -> None
             answer = client.get(f"{path}?{good}")
         assert answer.status_code == 200, "the refusals above are for their own reason"
         assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("path", addresses(Verifier.ACCOUNT))
+def test_the_collector_wants_an_account_that_we_made(product: LiveProduct, path: str) -> None:
+    assert probe(product, "GET", path).status_code == 405
+    for account in ("", product.shop, f"{product.shop}.AAAAAAAAAAAA", "app-security-probe.myshopify.com"):
+        batch = {"v": 1, "consent": {"analytics": True}, "events": []}
+        answer = probe(product, "POST", path, json=batch, params={"account": account})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_account")
+        assert answer.headers["access-control-allow-origin"] == "*"
 
 
 @pytest.mark.parametrize("path", addresses(A))

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.apps import apps
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from mlops.features import frames, online, tombstones
 from tenancy.locks import LockKind, lock
@@ -39,7 +40,7 @@ class Erased:
     """How many rows were changed or deleted for one customer.
 
     Args:
-        exposures: of outcomes too.
+        exposures: and all else that the storefront told of: outcomes, events, marks.
         snapshots: ids of those whose frame held them.
         gone: ids of those whose frame is not there any more: they may have.
     """
@@ -78,6 +79,13 @@ def find(
             names,
         )
         rows: list[tuple[int, str | None]] = cursor.fetchall()
+        # The pixel may have seen an order end in a browser that the order itself does not name.
+        cursor.execute(
+            "select order_id, visitor from features_storefront_event where shop_id = %s"
+            " and order_id = any(%s::bigint[]) and visitor is not null",
+            [shop.pk, sorted({*order_ids, *(row[0] for row in rows)})],
+        )
+        rows += cursor.fetchall()
         orders = tuple(sorted({*order_ids, *(row[0] for row in rows)}))
         cursor.execute(
             "select min(ordered_at) from features_order where shop_id = %s and order_id = any(%s::bigint[])",
@@ -150,18 +158,57 @@ def erase_customer(
             names,
         )
         events += cursor.rowcount
+        told = _unlink(cursor, names)
         cursor.execute(
-            "update features_exposure set visitor = null where shop_id = %(shop)s and visitor = any(%(visitors)s)",
+            "update features_storefront_event set order_id = null where shop_id = %(shop)s"
+            " and order_id = any(%(orders)s::bigint[])",
             names,
         )
-        exposures = cursor.rowcount
-        cursor.execute(
-            "update features_outcome set visitor = null where shop_id = %(shop)s and visitor = any(%(visitors)s)",
-            names,
-        )
-        outcomes = cursor.rowcount
         rewritten = frames.without(shop, person.customers, now=now)
-    return Erased(orders, events, exposures + outcomes, rewritten.held, rewritten.gone), person
+    return Erased(orders, events, told, rewritten.held, rewritten.gone), person
+
+
+def forget_visitor(shop: Shop, visitor: str, *, now: datetime) -> int:
+    """A visitor withdrew their consent: what they did stays as nobody's, orders included, and what comes late too.
+
+    Safe twice. Returns how many rows carried the visitor id.
+
+    Raises:
+        Transient: a writer of this shop held on for `LOCK_WAIT_S` seconds.
+    """
+    with transaction.atomic(), scope(shop), connection.cursor() as cursor:
+        lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
+        tombstones.set_up(shop, customers=(), visitors=[visitor], now=now)
+        names: dict[str, Any] = {"shop": shop.pk, "visitors": [visitor]}
+        cursor.execute(
+            "update features_order set visitor = null where shop_id = %(shop)s and visitor = any(%(visitors)s)"
+            " returning order_id",
+            names,
+        )
+        names["orders"] = [row[0] for row in cursor.fetchall()]
+        changed = len(names["orders"])
+        cursor.execute(
+            "update features_event set payload = payload - 'visitor' where shop_id = %(shop)s and kind = 'order'"
+            " and subject_id = any(%(orders)s::bigint[]) and payload->>'visitor' = any(%(visitors)s)",
+            names,
+        )
+        return changed + int(cursor.rowcount) + _unlink(cursor, names)
+
+
+def _unlink(cursor: CursorWrapper, names: dict[str, Any]) -> int:
+    """Take the ids of these visitors off all that the storefront told; returns how many rows carried one."""
+    changed: int = 0
+    for table in ("features_exposure", "features_outcome", "features_storefront_event"):
+        cursor.execute(
+            f"update {table} set visitor = null where shop_id = %(shop)s and visitor = any(%(visitors)s)",  # noqa: S608
+            names,
+        )
+        changed += cursor.rowcount
+    cursor.execute(
+        "delete from features_excluded_visitor where shop_id = %(shop)s and visitor = any(%(visitors)s)",
+        names,
+    )
+    return changed + int(cursor.rowcount)
 
 
 def erase_shop(shop: Shop) -> None:

@@ -12,6 +12,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from mlops.features.storefront import Exclusion
+
 
 class Source(StrEnum):
     """By which way an event reached us."""
@@ -315,6 +317,7 @@ class Exposure:
         visitor: pseudonymous storefront id, or None without consent.
         product_ids: shown products, in rank order.
         version_id: primary key of the registered version; None when no version answered.
+        excluded: why it does not count, when that is known at once.
     """
 
     exposure_id: str
@@ -327,6 +330,7 @@ class Exposure:
     visitor: str | None = None
     context_product_id: int | None = None
     latency_us: int = 0
+    excluded: Exclusion | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,16 +13,22 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from mlops.features.events import AttributeKind, AttributeOwner, OutcomeKind, ServedBy, SlotName, Source
+from mlops.features.storefront import Consent, Exclusion, StorefrontKind
 from tenancy.scope import ShopOwned
 
 
 def _choices(
-    kind: type[Source]
-    | type[SlotName]
-    | type[ServedBy]
-    | type[OutcomeKind]
-    | type[AttributeKind]
-    | type[AttributeOwner],
+    kind: type[
+        Source
+        | SlotName
+        | ServedBy
+        | OutcomeKind
+        | AttributeKind
+        | AttributeOwner
+        | Consent
+        | Exclusion
+        | StorefrontKind
+    ],
 ) -> list[tuple[str, str]]:
     return [(each.value, each.value.replace("_", " ")) for each in kind]
 
@@ -289,10 +295,81 @@ class Exposure(ShopOwned):
     context_product_id = models.BigIntegerField(null=True)
     product_ids = ArrayField(models.BigIntegerField(), help_text="in rank order")
     latency_us = models.IntegerField(default=0)
+    excluded = models.CharField(
+        max_length=16,
+        null=True,
+        choices=_choices(Exclusion),
+        help_text="why it does not count; null: it does",
+    )
 
     class Meta:
-        # Serves the daily figures and retention.
-        indexes = [models.Index(fields=["shop", "at"], name="exposure_period")]
+        indexes = [
+            # Serves the daily figures and retention.
+            models.Index(fields=["shop", "at"], name="exposure_period"),
+            # Serves the exclusion, and the erasure, of one visitor.
+            models.Index(
+                fields=["shop", "visitor", "at"],
+                name="exposure_visitor",
+                condition=models.Q(visitor__isnull=False),
+            ),
+        ]
+
+
+class StorefrontEventRecord(ShopOwned):
+    """What a browser told of a visit. Hearsay: not trusted with money or orders."""
+
+    # Composite, so that the table can be split by shop; `at` is not part of it, because it must be once per shop.
+    pk = models.CompositePrimaryKey("shop_id", "event_id")
+    event_id = models.CharField(max_length=64)
+    kind = models.CharField(max_length=32, choices=_choices(StorefrontKind))
+    at = models.DateTimeField(help_text="when, corrected for the browser's clock")
+    client_at = models.DateTimeField(help_text="when, by the browser's clock")
+    received_at = models.DateTimeField()
+    consent = models.CharField(max_length=16, choices=_choices(Consent))
+    visitor = models.CharField(max_length=64, null=True)
+    product_id = models.BigIntegerField(null=True)
+    variant_id = models.BigIntegerField(null=True)
+    collection_id = models.BigIntegerField(null=True)
+    quantity = models.IntegerField(null=True)
+    price = models.DecimalField(max_digits=18, decimal_places=4, null=True)
+    currency = models.CharField(max_length=3, blank=True)
+    search = models.CharField(max_length=80, null=True)
+    exposure_id = models.CharField(max_length=40, null=True)
+    order_id = models.BigIntegerField(null=True)
+    lines = models.JSONField(default=list, help_text="[product, variant, quantity, unit price] each")
+    excluded = models.CharField(max_length=16, null=True, choices=_choices(Exclusion))
+
+    class Meta:
+        db_table = "features_storefront_event"
+        indexes = [
+            # Serves the daily figures and retention.
+            models.Index(fields=["shop", "at"], name="storefront_period"),
+            # Serves one visitor's history, exclusion and erasure.
+            models.Index(
+                fields=["shop", "visitor", "at"],
+                name="storefront_visitor",
+                condition=models.Q(visitor__isnull=False),
+            ),
+            # Serves the erasure of a customer by their orders.
+            models.Index(
+                fields=["shop", "order_id"],
+                name="storefront_order",
+                condition=models.Q(order_id__isnull=False),
+            ),
+        ]
+
+
+class ExcludedVisitor(ShopOwned):
+    """A visitor whose events do not count, for a time or for good."""
+
+    pk = models.CompositePrimaryKey("shop_id", "visitor", "reason")
+    visitor = models.CharField(max_length=64)
+    reason = models.CharField(max_length=16, choices=_choices(Exclusion))
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True, help_text="null: until someone takes the mark off")
+
+    class Meta:
+        db_table = "features_excluded_visitor"
 
 
 class Outcome(ShopOwned):

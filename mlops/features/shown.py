@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-from mlops.features import owed, tombstones
+from mlops.features import conduct, owed, tombstones
 from mlops.features.arrays import id_list
 from mlops.features.events import Click, Exposure
 from tenancy.locks import LockKind, lock
@@ -44,11 +44,12 @@ def record_exposures(exposures: Sequence[Exposure]) -> Recorded:
             with connection.cursor() as cursor:
                 cursor.execute(
                     "insert into features_exposure (shop_id, exposure_id, at, slot, served_by, version_id,"
-                    " visitor, context_product_id, product_ids, latency_us)"
+                    " visitor, context_product_id, product_ids, latency_us, excluded)"
                     " select %s, u.exposure_id, u.at, u.slot, u.served_by, u.version_id, u.visitor, u.context,"
-                    " u.products::bigint[], u.latency from unnest(%s::text[], %s::timestamptz[], %s::text[],"
-                    " %s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::integer[])"
-                    " as u(exposure_id, at, slot, served_by, version_id, visitor, context, products, latency)"
+                    " u.products::bigint[], u.latency, u.excluded from unnest(%s::text[], %s::timestamptz[],"
+                    " %s::text[], %s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::integer[],"
+                    " %s::text[]) as u(exposure_id, at, slot, served_by, version_id, visitor, context, products,"
+                    " latency, excluded)"
                     " on conflict (shop_id, exposure_id) do nothing returning exposure_id",
                     [
                         shop.pk,
@@ -61,10 +62,12 @@ def record_exposures(exposures: Sequence[Exposure]) -> Recorded:
                         [each.context_product_id for each in rows],
                         [id_list(each.product_ids) for each in rows],
                         [each.latency_us for each in rows],
+                        [each.excluded for each in rows],
                     ],
                 )
                 added = [row[0] for row in cursor.fetchall()]
                 late = owed.orders_naming(cursor, shop.pk, added)
+                conduct.judge(cursor, shop.pk, {each.visitor for each in rows if each.visitor})
             owed.renew(shop.pk, late)
         new += len(added)
     return Recorded(new=new)

@@ -5,6 +5,8 @@ from mlops.features.attribute_frame import attributes_frame
 from mlops.features.read import Counts, counts, eligible_products, order_frame
 from mlops.features.shown import Recorded, record_clicks, record_exposures
 from mlops.features.summary import Day, Summary, Traffic, traffic
+from mlops.features.visits import Visited, exclude, include
+from mlops.features.visits import record as record_visits
 
 __all__ = [
     "Appended",
@@ -13,12 +15,16 @@ __all__ = [
     "Recorded",
     "Summary",
     "Traffic",
+    "Visited",
     "append",
     "attributes_frame",
     "counts",
     "eligible_products",
+    "exclude",
+    "include",
     "order_frame",
     "record_clicks",
     "record_exposures",
+    "record_visits",
     "traffic",
 ]

@@ -1,4 +1,7 @@
-"""Daily figures for the merchant: what was asked, shown, clicked, bought. Days are cut in the shop's time zone."""
+"""Daily figures for the merchant: what was asked, shown, clicked, bought. Days are cut in the shop's time zone.
+
+What bots, staff and test visitors were shown, and what came of it, is kept but not counted here.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +97,7 @@ def _sum(days: list[Traffic]) -> Traffic:
 
 _EXPOSURES_SQL = """
 select width_bucket(at, %s::timestamptz[]) - 1 as day, served_by, count(*), count(*) filter (where cardinality(product_ids) > 0)
-  from features_exposure where shop_id = %s and at >= %s and at < %s group by 1, 2
+  from features_exposure where shop_id = %s and at >= %s and at < %s and excluded is null group by 1, 2
 """
 _OUTCOMES_SQL = """
 select width_bucket(t.at, %s::timestamptz[]) - 1 as day,
@@ -103,5 +106,8 @@ select width_bucket(t.at, %s::timestamptz[]) - 1 as day,
        coalesce(sum(t.amount) filter (where t.kind = 'order'), 0),
        coalesce(-sum(t.amount) filter (where t.kind = 'refund'), 0)
   from features_outcome t left join features_order o on o.shop_id = t.shop_id and o.order_id = t.order_id
- where t.shop_id = %s and t.at >= %s and t.at < %s group by 1
+ where t.shop_id = %s and t.at >= %s and t.at < %s
+   and not exists (select from features_exposure e where e.shop_id = t.shop_id and e.exposure_id = t.exposure_id
+                                                     and e.excluded is not null)
+ group by 1
 """

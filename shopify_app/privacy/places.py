@@ -62,6 +62,8 @@ PLACES: tuple[Place, ...] = (
     Place("features_order", "visitor", Holds.VISITOR, Erase.OWN_ROOM),
     Place("features_exposure", "visitor", Holds.VISITOR, Erase.OWN_ROOM),
     Place("features_outcome", "visitor", Holds.VISITOR, Erase.OWN_ROOM),
+    Place("features_storefront_event", "visitor", Holds.VISITOR, Erase.OWN_ROOM),
+    Place("features_excluded_visitor", "visitor", Holds.VISITOR, Erase.OWN_ROOM),
     Place("validation_heldrow", "content", Holds.MIXED, Erase.OWN_ROOM),
     Place("validation_heldrow", "customer_id", Holds.CUSTOMER, Erase.OWN_ROOM),
     Place("validation_heldrow", "visitor", Holds.VISITOR, Erase.OWN_ROOM),
@@ -74,6 +76,7 @@ PLACES: tuple[Place, ...] = (
 HARMLESS: Mapping[str, str] = {
     "features_attribute.personal": "why a field is held to be personal: about the field",
     "features_snapshot.customers": "a count",
+    "features_storefront_event.lines": "products, quantities and prices",
     "features_tombstone.mark": "a keyed hash: names nobody without the shop's key",
     "privacy_datarequest.mark": "a keyed hash: names nobody without the shop's key",
     "privacy_redaction.counts": "numbers of rows",
@@ -115,6 +118,7 @@ REQUESTED = SealedColumn(
 # (`mlops.features.tombstones`); what stays in one is deleted by the second try of a search.
 REDIS: Mapping[str, str] = {
     "exposures": "what was shown, on its way to Postgres",
+    "storefront_events": "what browsers told, on its way to Postgres",
     "celery": "shop numbers in messages",
 }
 

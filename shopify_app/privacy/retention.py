@@ -87,6 +87,14 @@ def _visitors(shop: Shop, before: datetime, now: datetime) -> int:
         " from features_exposure where shop_id = %s and at < %s and visitor is not null limit %s)", shop, before,
     )  # fmt: skip
     count += _sql(
+        "update features_storefront_event set visitor = null where (shop_id, event_id) in (select shop_id, event_id"
+        " from features_storefront_event where shop_id = %s and at < %s and visitor is not null limit %s)", shop, before,
+    )  # fmt: skip
+    count += _sql(
+        "delete from features_excluded_visitor where (shop_id, visitor, reason) in (select shop_id, visitor, reason"
+        " from features_excluded_visitor where shop_id = %s and coalesce(until, since) < %s limit %s)", shop, before,
+    )  # fmt: skip
+    count += _sql(
         "update features_outcome set visitor = null where id in (select id from features_outcome where shop_id = %s"
         " and at < %s and visitor is not null limit %s)", shop, before,
     )  # fmt: skip
@@ -97,6 +105,13 @@ def _visitors(shop: Shop, before: datetime, now: datetime) -> int:
     return count + _sql(
         "update features_event set payload = payload - 'visitor' where id in (select id from features_event"
         " where shop_id = %s and occurred_at < %s and kind = 'order' and payload ? 'visitor' limit %s)", shop, before,
+    )  # fmt: skip
+
+
+def _storefront(shop: Shop, before: datetime, now: datetime) -> int:
+    return _sql(
+        "delete from features_storefront_event where (shop_id, event_id) in (select shop_id, event_id"
+        " from features_storefront_event where shop_id = %s and at < %s limit %s)", shop, before,
     )  # fmt: skip
 
 
@@ -167,6 +182,8 @@ PERIODS: tuple[Period, ...] = (
     Period("visitors", "RETENTION_VISITORS_DAYS",
            "Which browser saw, clicked or bought something. What was seen and bought stays, without the browser.",
            _visitors, _days("visitors")),
+    Period("storefront", "RETENTION_STOREFRONT_DAYS", "What browsers told of visits: pages, searches, carts.",
+           _storefront, _days("storefront")),
     Period("inbox", "RETENTION_INBOX_DAYS", "That a message of Shopify's arrived. Its content goes as soon as it is done.",
            _inbox, _days("inbox")),
     Period("dead_letters", "RETENTION_DEAD_LETTERS_DAYS", "The content of Shopify's messages that could not be used.",
