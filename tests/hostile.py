@@ -34,6 +34,8 @@ _SAMPLES = {
     "user_id": "1001",
     "delivery_id": "1",
     "marker_id": "1",
+    "request_id": "1",
+    "redaction_id": "1",
 }
 
 

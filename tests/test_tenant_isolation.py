@@ -16,6 +16,8 @@ from mlops.features.events import Source
 from mlops.features.models import Exposure, Outcome
 from mlops.registry.models import Version
 from shopify_app.admin_api import urls
+from shopify_app.privacy import exports
+from shopify_app.privacy.models import Redaction
 from shopify_app.webhooks.models import InboxDelivery
 from storefront_proxy import exposures, shops
 from storefront_proxy import urls as proxy_urls
@@ -31,6 +33,7 @@ from tests.storefront_proxy.storefront import Storefront, problem
 
 pytestmark = pytest.mark.django_db
 MISSING = 987_654_321
+THEIR_REQUEST = 4711
 REASON = {"reason": "tried in a test"}
 
 
@@ -43,6 +46,7 @@ class Neighbours:
     their_version: Version
     their_staff: Member
     their_delivery: InboxDelivery
+    their_redaction: Redaction
 
 
 @pytest.fixture(autouse=True)
@@ -62,8 +66,20 @@ def neighbours(shop: Shop, other_shop: Shop, now: datetime) -> Neighbours:
     deployed(other_shop, theirs, now)
     record(other_shop, actor="staff:7001", action="their.secret", now=now, reason="their reason")
     letter = dead_letter(other_shop, now, problem="their problem")
+    asked = {"customer": {"id": 901}, "data_request": {"id": THEIR_REQUEST}}
+    exports.data_request(other_shop, asked, now=now)
+    redaction = Redaction(
+        shop=other_shop, asked_at=now, erased_at=now, state="certified", certificate={"clean": True}
+    )
+    with scope(other_shop):
+        redaction.save()
     return Neighbours(
-        hire(shop, 1001, Role.OWNER), other_shop, theirs, hire(other_shop, 7001, Role.OWNER), letter
+        hire(shop, 1001, Role.OWNER),
+        other_shop,
+        theirs,
+        hire(other_shop, 7001, Role.OWNER),
+        letter,
+        redaction,
     )
 
 
@@ -84,6 +100,7 @@ NAMING: dict[str, Callable[[Any], tuple[str, str, Any]] | None] = {
     "training": None,
     "dead-letters": None,
     "incidents": None,
+    "privacy": None,
     "markers": None,
     "reconcile": None,
     "import-restart": None,
@@ -93,6 +110,8 @@ NAMING: dict[str, Callable[[Any], tuple[str, str, Any]] | None] = {
     "deploy": lambda to: ("POST", "slots/home/deploy", {"version": str(to), **REASON}),
     "replay": lambda to: ("POST", f"webhooks/{to}/replay", REASON),
     "note": lambda to: ("DELETE", f"markers/{to}", None),
+    "privacy-export": lambda to: ("POST", f"privacy/requests/{to}/export", {}),
+    "privacy-certificate": lambda to: ("GET", f"privacy/redactions/{to}/certificate", None),
     "role": lambda to: ("PUT", f"staff/{to}", {"role": "owner"}),
 }
 
@@ -105,7 +124,12 @@ def test_every_address_is_in_the_table() -> None:
 def test_what_is_theirs_answers_like_what_is_missing(neighbours: Neighbours, name: str) -> None:
     naming = NAMING[name]
     assert naming is not None
-    named = {"role": neighbours.their_staff.user_id, "replay": neighbours.their_delivery.pk}
+    named = {
+        "role": neighbours.their_staff.user_id,
+        "replay": neighbours.their_delivery.pk,
+        "privacy-export": THEIR_REQUEST,
+        "privacy-certificate": neighbours.their_redaction.pk,
+    }
     foreign = named.get(name, neighbours.their_version.pk)
     before = _everything_of(neighbours.their_staff)
     answers: list[Answer] = [neighbours.owner.send(*naming(to)) for to in (foreign, MISSING)]
@@ -128,6 +152,7 @@ def test_what_is_theirs_answers_like_what_is_missing(neighbours: Neighbours, nam
         "staff",
         "incidents",
         "markers",
+        "privacy",
         "reconcile",
         "webhooks/dead",
         "webhooks/dead?before=99999999",

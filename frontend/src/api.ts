@@ -26,6 +26,7 @@ export type DeadLetters = Shapes["DeadLetterPageShape"];
 export type Delivery = Shapes["DeliveryShape"];
 export type Incidents = Shapes["IncidentPageShape"];
 export type Incident = Shapes["IncidentShape"];
+export type Privacy = Shapes["PrivacyShape"];
 export type ProblemDetail = Shapes["ProblemDetail"];
 
 /** A refusal in the API's one error shape, or our own words when no answer came. */
@@ -56,6 +57,12 @@ export const getIncidents = (before: number | null, signal: AbortSignal) =>
   read<Incidents>(before === null ? "incidents?limit=10" : `incidents?limit=10&before=${before}`, signal);
 export const getDeadLetters = (before: number | null, signal: AbortSignal) =>
   read<DeadLetters>(before === null ? "webhooks/dead?limit=10" : `webhooks/dead?limit=10&before=${before}`, signal);
+
+export const getPrivacy = (signal: AbortSignal) => read<Privacy>("privacy", signal);
+export const getCertificate = (id: string) =>
+  read<object>(`privacy/redactions/${encodeURIComponent(id)}/certificate`, AbortSignal.timeout(ANSWER_WITHIN_MS));
+export const takeExport = (request_id: string) =>
+  write<object>("POST", `privacy/requests/${encodeURIComponent(request_id)}/export`, {});
 
 export const rollBack = (slot: SlotKey, expected_version: string, reason: string) =>
   write<Slot>("POST", `slots/${slot}/rollback`, { expected_version, reason });

@@ -5,6 +5,7 @@ import "./style.css";
 import { Audit } from "./pages/Audit";
 import { Data } from "./pages/Data";
 import { Overview } from "./pages/Overview";
+import { Privacy } from "./pages/Privacy";
 import { Team } from "./pages/Team";
 import { Version } from "./pages/Version";
 import { Versions } from "./pages/Versions";
@@ -23,6 +24,7 @@ function App() {
         </s-link>
         <s-link href="/versions">Versions</s-link>
         <s-link href="/data">Data</s-link>
+        <s-link href="/privacy">Privacy</s-link>
         <s-link href="/audit">Change log</s-link>
         <s-link href="/team">Team</s-link>
       </s-app-nav>
@@ -42,6 +44,8 @@ function Page({ route }: { route: Route }) {
       return <Version key={route.id} id={route.id} />;
     case "data":
       return <Data />;
+    case "privacy":
+      return <Privacy />;
     case "audit":
       return <Audit />;
     case "team":

@@ -7,6 +7,7 @@ export type Route =
   | { page: "versions" }
   | { page: "version"; id: string }
   | { page: "data" }
+  | { page: "privacy" }
   | { page: "audit" }
   | { page: "team" }
   | { page: "missing"; path: string };
@@ -20,6 +21,7 @@ export function routeOf(path: string): Route {
     return { page: "version", id: safely(second) };
   }
   if (first === "data" && parts.length === 1) return { page: "data" };
+  if (first === "privacy" && parts.length === 1) return { page: "privacy" };
   if (first === "audit" && parts.length === 1) return { page: "audit" };
   if (first === "team" && parts.length === 1) return { page: "team" };
   return { page: "missing", path };

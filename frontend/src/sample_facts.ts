@@ -27,6 +27,8 @@ export const version = (number: number, more: Partial<Version> = {}): Version =>
   duration_s: 4.2,
   measures: [measure("product_page", 0.24, 0.22, 0.26, 0.11)],
   live_in: [],
+  redacted_at: null,
+  unlearned_at: null,
   ...more,
 });
 

@@ -159,6 +159,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/privacy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        get: operations["privacy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/privacy/redactions/{redaction_id}/certificate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        get: operations["privacy_certificate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/privacy/requests/{request_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Written to the audit log: who took it, and when. */
+        post: operations["privacy_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/reconcile": {
         parameters: {
             query?: never;
@@ -392,6 +443,21 @@ export interface components {
             aside: number;
             distinct: number;
         };
+        DataRequestShape: {
+            /** @description Shopify's number of the request */
+            request_id: string;
+            /** Format: date-time */
+            asked_at: string;
+            /** Format: date-time */
+            due_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            orders: number;
+            /** Format: date-time */
+            downloaded_at: string | null;
+            /** Format: date-time */
+            deleted_at: string | null;
+        };
         DataShape: {
             orders: number;
             order_lines: number;
@@ -458,6 +524,15 @@ export interface components {
             /** Format: date-time */
             measured_at: string | null;
             fields_taken: components["schemas"]["FieldShape"][];
+        };
+        FlaggedShape: {
+            number: number;
+            /** Format: date-time */
+            redacted_at: string;
+            /** Format: date-time */
+            unlearned_at: string | null;
+            /** Format: date-time */
+            retrained_by: string;
         };
         ImportShape: {
             state: components["schemas"]["ImportShapeStateEnum"];
@@ -614,6 +689,13 @@ export interface components {
             slots: components["schemas"]["SlotShape"][];
             attribution_window_hours: number;
         };
+        PeriodShape: {
+            name: string;
+            /** @description what lapses, for the merchant */
+            told: string;
+            days: number;
+            setting: string;
+        };
         /**
          * @description * `exporting` - exporting
          *     * `reading` - reading
@@ -621,6 +703,15 @@ export interface components {
          * @enum {string}
          */
         PhaseEnum: "exporting" | "reading" | "writing";
+        PrivacyShape: {
+            /** @description newest first */
+            requests: components["schemas"]["DataRequestShape"][];
+            /** @description newest first */
+            redactions: components["schemas"]["RedactionShape"][];
+            /** @description versions that learnt from an erased customer */
+            versions: components["schemas"]["FlaggedShape"][];
+            periods: components["schemas"]["PeriodShape"][];
+        };
         Problem: {
             error: components["schemas"]["ProblemDetail"];
         };
@@ -646,6 +737,23 @@ export interface components {
          * @enum {string}
          */
         ReconciliationShapeStateEnum: "resting" | "running" | "failed";
+        RedactionShape: {
+            id: string;
+            /** Format: date-time */
+            erased_at: string;
+            state: components["schemas"]["RedactionShapeStateEnum"];
+            /** Format: date-time */
+            certified_at: string | null;
+            places_with_hits: number;
+            has_certificate: boolean;
+        };
+        /**
+         * @description * `erased` - erased
+         *     * `certified` - certified
+         *     * `found` - found
+         * @enum {string}
+         */
+        RedactionShapeStateEnum: "erased" | "certified" | "found";
         /**
          * @description * `order` - order
          *     * `product` - product
@@ -897,6 +1005,16 @@ export interface components {
             measures: components["schemas"]["MeasureShape"][];
             /** @description slots it answers in now */
             live_in: string[];
+            /**
+             * Format: date-time
+             * @description a customer it learnt from was erased then
+             */
+            redacted_at: string | null;
+            /**
+             * Format: date-time
+             * @description since then a version without the erased customer serves
+             */
+            unlearned_at: string | null;
         };
         WishRequest: {
             /** @default asked for by hand */
@@ -1376,6 +1494,119 @@ export interface operations {
                 };
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    privacy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrivacyShape"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    privacy_certificate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                redaction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    privacy_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

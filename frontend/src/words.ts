@@ -322,6 +322,11 @@ const ACTIONS: Record<string, string> = {
   "data.incident": "Data differed from Shopify",
   "privacy.data_request": "A customer's data was asked for",
   "privacy.customer_redacted": "A customer's data was erased",
+  "privacy.redaction_certified": "Everything was searched for an erased customer: nothing was found",
+  "privacy.redaction_incomplete": "Traces of an erased customer were found",
+  "privacy.export_downloaded": "A customer's data was downloaded",
+  "privacy.retention": "Data whose time was over was forgotten",
+  "privacy.unlearned": "A version without the erased customers took over",
 };
 
 /** One entry of the change log in words; an action we have no words for is shown as it is. */

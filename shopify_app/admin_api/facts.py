@@ -52,6 +52,8 @@ class VersionFacts:
     duration_s: float | None
     measures: tuple[Measure, ...]
     live_in: tuple[str, ...]
+    redacted_at: datetime | None = None
+    unlearned_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

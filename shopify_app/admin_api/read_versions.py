@@ -117,6 +117,8 @@ def _facts(rows: Iterable[Version], *, live: Mapping[int, tuple[str, ...]]) -> d
             duration_s=row.duration_s,
             measures=tuple(_measures(row.metrics)),
             live_in=live.get(row.pk, ()),
+            redacted_at=row.redacted_at,
+            unlearned_at=row.unlearned_at,
         )
         for row in unique.values()
     }

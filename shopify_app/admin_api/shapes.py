@@ -37,6 +37,12 @@ class VersionShape(serializers.Serializer[Any]):
     duration_s = serializers.FloatField(allow_null=True)
     measures = MeasureShape(many=True)
     live_in = serializers.ListField(child=serializers.CharField(), help_text="slots it answers in now")
+    redacted_at = serializers.DateTimeField(
+        allow_null=True, help_text="a customer it learnt from was erased then"
+    )
+    unlearned_at = serializers.DateTimeField(
+        allow_null=True, help_text="since then a version without the erased customer serves"
+    )
 
 
 class SlotMoveShape(serializers.Serializer[Any]):

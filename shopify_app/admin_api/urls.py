@@ -12,6 +12,7 @@ from shopify_app.admin_api.jobs import ImportView, TrainingView
 from shopify_app.admin_api.markers import MarkersView, NoteView
 from shopify_app.admin_api.metafields import MetafieldsView
 from shopify_app.admin_api.overview import OverviewView, TrafficView
+from shopify_app.admin_api.privacy import CertificateView, ExportView, PrivacyView
 from shopify_app.admin_api.reconciliation import ReconciliationView
 from shopify_app.admin_api.scoped_view import NothingHere
 from shopify_app.admin_api.slots import DeployView, RollBackView
@@ -42,6 +43,13 @@ urlpatterns = [
     path("incidents", IncidentsView.as_view(), name="incidents"),
     path("markers", MarkersView.as_view(), name="markers"),
     path("markers/<member:marker_id>", NoteView.as_view(), name="note"),
+    path("privacy", PrivacyView.as_view(), name="privacy"),
+    path("privacy/requests/<member:request_id>/export", ExportView.as_view(), name="privacy-export"),
+    path(
+        "privacy/redactions/<member:redaction_id>/certificate",
+        CertificateView.as_view(),
+        name="privacy-certificate",
+    ),
     path("audit", AuditView.as_view(), name="audit"),
     path("webhooks/dead", DeadLettersView.as_view(), name="dead-letters"),
     path("webhooks/<str:delivery_id>/replay", ReplayView.as_view(), name="replay"),

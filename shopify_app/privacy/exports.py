@@ -19,6 +19,7 @@ from shopify_app.privacy.asked import customer_number, numbers, request_number
 from shopify_app.privacy.models import DataRequest
 from shopify_app.privacy.places import PLACES, Holds
 from tenancy import audit, pseudonyms
+from tenancy.crypto import CannotOpen
 from tenancy.errors import NotFound
 from tenancy.models import Shop
 from tenancy.scope import scope
@@ -86,7 +87,13 @@ def download(shop: Shop, request_id: int, *, actor: str, now: datetime) -> dict[
                 "this export is deleted: its time is over, or the customer was erased",
                 next_step="If the customer asks again, Shopify sends a new request.",
             )
-        found = read_export(shop, request_id)
+        try:
+            found = read_export(shop, request_id)
+        except (OSError, CannotOpen):
+            raise ExportGone(
+                "this export is not there any more, or its key is not configured",
+                next_step="Tell the operator of this app; Shopify can send the request again.",
+            ) from None
         DataRequest.objects.filter(pk=asked.pk).update(downloaded_at=now)
         audit.record(
             shop, actor=actor, action="privacy.export_downloaded", now=now, data={"request": request_id}

@@ -41,6 +41,18 @@ export function Version({ id }: { id: string }) {
         ) : null
       ) : (
         <>
+          {found.version.redacted_at === null ? null : (
+            <s-banner
+              tone={found.version.unlearned_at === null ? "warning" : "info"}
+              heading="This version learnt from a customer who was erased since"
+            >
+              <s-paragraph>
+                {found.version.unlearned_at === null
+                  ? `Erased ${moment(found.version.redacted_at, facts.shop.timezone)}. While it serves, a version without them is trained within days.`
+                  : `A version without them serves since ${moment(found.version.unlearned_at, facts.shop.timezone)}.`}
+              </s-paragraph>
+            </s-banner>
+          )}
           <s-section heading="Where it answers">
             <s-stack gap="large">
               <s-paragraph>
