@@ -27,6 +27,11 @@ export type Delivery = Shapes["DeliveryShape"];
 export type Incidents = Shapes["IncidentPageShape"];
 export type Incident = Shapes["IncidentShape"];
 export type Privacy = Shapes["PrivacyShape"];
+export type Fields = Shapes["FieldsShape"];
+export type FieldTaken = Shapes["FieldShape"];
+export type Metafields = Shapes["MetafieldsShape"];
+export type Metafield = Shapes["MetafieldShape"];
+export type MetafieldWish = Shapes["WishShapeRequest"];
 export type ProblemDetail = Shapes["ProblemDetail"];
 
 /** A refusal in the API's one error shape, or our own words when no answer came. */
@@ -76,6 +81,30 @@ export const compareNow = (reason: string) => write<Reconciliation>("POST", "rec
 export const replayDelivery = (id: string, reason: string) =>
   write<Delivery>("POST", `webhooks/${encodeURIComponent(id)}/replay`, { reason });
 export const setRole = (user_id: number, role: Role) => write<Staff>("PUT", `staff/${user_id}`, { role });
+
+export const getFields = (signal: AbortSignal) => read<Fields>("fields", signal);
+export const getMetafields = (signal: AbortSignal) => read<Metafields>("metafields", signal);
+export const chooseMetafields = (changes: MetafieldWish[]) => write<Metafields>("PUT", "metafields", { changes });
+
+/** Fetched, since a plain link would carry no session token; then handed to the browser as a file. */
+export async function downloadFields(): Promise<void> {
+  let response: Response;
+  try {
+    response = await fetch("/api/fields/export", { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+  } catch {
+    throw new Problem(unspoken("no_answer", "We could not reach Shelfwise.", "Look at your connection, then try again."), 0);
+  }
+  if (!response.ok) {
+    const body: unknown = await response.json().catch(() => null);
+    const detail = detailOf(body) ?? unspoken("no_answer", "The file could not be made.", "Try again.");
+    throw new Problem(detail, response.status);
+  }
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = "fields.csv";
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
 
 function read<T>(path: string, signal: AbortSignal): Promise<T> {
   return call<T>(path, { signal }, "We could not reach Shelfwise.", "Look at your connection, then try again.");

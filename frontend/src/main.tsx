@@ -4,6 +4,8 @@ import { render } from "preact";
 import "./style.css";
 import { Audit } from "./pages/Audit";
 import { Data } from "./pages/Data";
+import { DataAudit } from "./pages/DataAudit";
+import { Metafields } from "./pages/Metafields";
 import { Overview } from "./pages/Overview";
 import { Privacy } from "./pages/Privacy";
 import { Team } from "./pages/Team";
@@ -46,6 +48,10 @@ function Page({ route }: { route: Route }) {
       return <Data />;
     case "privacy":
       return <Privacy />;
+    case "fields":
+      return <DataAudit />;
+    case "metafields":
+      return <Metafields />;
     case "audit":
       return <Audit />;
     case "team":

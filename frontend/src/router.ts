@@ -8,6 +8,8 @@ export type Route =
   | { page: "version"; id: string }
   | { page: "data" }
   | { page: "privacy" }
+  | { page: "fields" }
+  | { page: "metafields" }
   | { page: "audit" }
   | { page: "team" }
   | { page: "missing"; path: string };
@@ -22,6 +24,8 @@ export function routeOf(path: string): Route {
   }
   if (first === "data" && parts.length === 1) return { page: "data" };
   if (first === "privacy" && parts.length === 1) return { page: "privacy" };
+  if (first === "data" && second === "fields" && parts.length === 2) return { page: "fields" };
+  if (first === "data" && second === "metafields" && parts.length === 2) return { page: "metafields" };
   if (first === "audit" && parts.length === 1) return { page: "audit" };
   if (first === "team" && parts.length === 1) return { page: "team" };
   return { page: "missing", path };

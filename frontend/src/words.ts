@@ -319,6 +319,7 @@ const ACTIONS: Record<string, string> = {
   "shop.uninstalled": "App uninstalled",
   "shop.needs_reauth": "Shopify stopped accepting our key",
   "note.withdrawn": "Note taken away",
+  "metafields.changed": "Metafields chosen",
   "data.incident": "Data differed from Shopify",
   "privacy.data_request": "A customer's data was asked for",
   "privacy.customer_redacted": "A customer's data was erased",

@@ -14,7 +14,7 @@ from tests.live_product import OWNER, VIEWER, LiveProduct
 
 pytestmark = pytest.mark.browser
 APP = "/admin/apps/shelfwise"
-PAGES = ("", "/versions", "/data", "/audit", "/team")
+PAGES = ("", "/versions", "/data", "/data/fields", "/data/metafields", "/audit", "/team")
 
 
 @pytest.fixture
@@ -262,3 +262,23 @@ def _late(page: Page, wait_ms: int) -> Callable[[Route], None]:
         route.continue_()
 
     return answer
+
+
+def test_metafields_are_chosen_and_the_fields_are_listed(page: Page, product: LiveProduct) -> None:
+    app = visit(page, product, "/data/metafields")
+    expect(app.get_by_text("JSON has no fixed meaning")).to_be_visible()
+    expect(app.get_by_role("button", name="Save")).to_be_disabled()
+    app.get_by_role("combobox", name="Use of Material").select_option("personal")
+    app.get_by_role("button", name="Save").click()
+    expect(app.get_by_text("You marked it as personal")).to_be_visible()
+    app = visit(page, product, "/data/fields")
+    app.get_by_role("textbox", name="Find a field").fill("compare-at")
+    expect(app.get_by_text("the old price during a sale")).to_be_visible()
+    expect(app.get_by_text("what the order came to")).to_have_count(0)
+    with page.expect_download() as told:
+        app.get_by_role("button", name="Download as CSV").click()
+    text = told.value.path().read_text(encoding="utf-8")
+    assert '"order","total"' in text
+    app = visit(page, product, "/data/metafields", staff=VIEWER)
+    expect(app.get_by_text("Your role may look here")).to_be_visible()
+    expect(app.get_by_role("combobox")).to_have_count(0)
