@@ -49,6 +49,13 @@ class Terminal:
                 self._last, self._progress = now, line
                 self._write(f"    {line}")
 
+    def end(self) -> None:
+        """Leave the progress line as it stands."""
+        with self._lock:
+            if self._open_line:
+                sys.stderr.write("\n")
+                self._open_line = False
+
     def note(self, line: str) -> None:
         self._write(f"    {line}")
 
