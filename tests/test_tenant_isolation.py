@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from shopify_app.admin_api import urls
 from shopify_app.privacy import exports
 from shopify_app.privacy.models import Redaction
 from shopify_app.webhooks.models import InboxDelivery
-from storefront_proxy import exposures, shops
+from storefront_proxy import arrivals, exposures, shops
 from storefront_proxy import urls as proxy_urls
 from tenancy.audit import record
 from tenancy.models import Role, Shop
@@ -29,7 +30,7 @@ from tests.admin_api.members import Answer, Member, hire
 from tests.admin_api.versions_of import deployed, registered
 from tests.mlops.builders import product
 from tests.mlops.shops import stock
-from tests.storefront_proxy.storefront import Storefront, problem
+from tests.storefront_proxy.storefront import Storefront, problem, signed
 
 pytestmark = pytest.mark.django_db
 MISSING = 987_654_321
@@ -196,7 +197,7 @@ def _everything_of(member: Member) -> list[Any]:
 
 def test_the_storefront_addresses_are_those_tested_below() -> None:
     named = [each.name for each in proxy_urls.urlpatterns if isinstance(each, URLPattern) and each.name]
-    assert named == ["proxy-recommendations", "proxy-clicks"]
+    assert named == ["proxy-recommendations", "proxy-clicks", "proxy-withdraw"]
 
 
 def test_a_storefront_is_told_nothing_of_another_shops_products(shop: Shop, other_shop: Shop) -> None:
@@ -226,3 +227,17 @@ def test_a_click_on_another_shops_exposure_earns_nothing(shop: Shop, other_shop:
         assert Exposure.objects.count() == 1
     with unscoped(why="the test looks at both shops"):
         assert Outcome.objects.count() == 0
+
+
+def test_a_visitor_is_forgotten_by_the_shop_that_gave_the_id_alone(shop: Shop, other_shop: Shop) -> None:
+    front = Storefront(shop.domain)
+    stock(shop, products=5)
+    visitor = front.ask(slot="home", visitor="new").json()["visitor"]
+    exposures.flush(consumer="test", now=datetime.now(UTC))
+    query = signed(other_shop.domain, [])
+    for body in (json.dumps({"visitor": visitor}), json.dumps({"visitor": visitor, "shop": shop.domain})):
+        answer = front.client.post(f"/proxy/withdraw?{query}", data=body, content_type="text/plain")
+        assert answer.status_code == 202
+    arrivals.flush(consumer="test", now=datetime.now(UTC))
+    with scope(shop):
+        assert Exposure.objects.get().visitor == visitor
