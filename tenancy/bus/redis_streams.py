@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import struct
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ LONGEST_BLOCK_MS = 1_000
 ABANDONED_MS = 60_000
 _POLL_S = 0.05
 _DAY_MS = 86_400_000
+_NUMBER = struct.Struct(">I").pack
 
 
 class RedisBus:
@@ -38,14 +40,16 @@ class RedisBus:
         if not messages:
             return
         declared = named(topic)
-        arguments: list[str | bytes | int] = [declared.most, len(messages)]
-        for message in messages:
-            values = flat(declared, message)
-            arguments.append(len(values))
-            arguments += values
+        packed = b"".join(part for message in messages for part in _packed(declared, message))
         with translated():
             taken: Any = client().eval(
-                scripts.PUBLISH, 2, _stream(topic), dead_letters.totals(topic), *arguments
+                scripts.PUBLISH,
+                2,
+                _stream(topic),
+                dead_letters.totals(topic),
+                declared.most,
+                len(messages),
+                packed,
             )
         if not taken:
             raise BusFull(f"{topic}: {declared.most:,} messages wait; {len(messages)} more were refused")
@@ -187,20 +191,29 @@ class RedisBus:
             return call()
 
 
-def flat(topic: Topic, message: Message) -> list[str | bytes]:
+def flat(topic: Topic, message: Message) -> list[bytes]:
     """Names and values in turn.
 
     Raises:
         Refused: the message is empty or larger than its topic allows.
     """
-    values = [part for pair in message.items() for part in pair]
-    size = sum(len(part) if isinstance(part, bytes) else len(part.encode()) for part in values)
+    values = [part if isinstance(part, bytes) else part.encode() for pair in message.items() for part in pair]
+    size = sum(map(len, values))
     if not values or size > topic.largest:
         raise Refused(
             f"a message of {size:,} bytes does not fit into {topic.name}: 1 to {topic.largest:,}",
             code="message_size",
         )
     return values
+
+
+def _packed(topic: Topic, message: Message) -> list[bytes]:
+    """The number of values, then each with its length before it."""
+    values = flat(topic, message)
+    found = [_NUMBER(len(values))]
+    for value in values:
+        found += (_NUMBER(len(value)), value)
+    return found
 
 
 def _stream(topic: str) -> str:
