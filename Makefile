@@ -52,6 +52,9 @@ bench-budget: setup ## 10,000 Admin API calls from 4 processes within one shop's
 bench-webhooks: setup ## Latency of 200 webhook deliveries a second while a history is imported: ARGS=--write
 	@exec $(BIN)/python -m shopify_app.local.bench_webhooks $(ARGS)
 
+bench-calls: setup ## Calls to Shopify for 1,000 storefront requests, beside an app that asks for each: ARGS="--requests 200"
+	@exec $(BIN)/python -m shopify_app.local.bench_calls $(ARGS)
+
 kill-drill: setup ## Kill everything at random for two minutes and count what was lost: ARGS="--seed 3 --minutes 5"
 	@exec $(BIN)/python -m shopify_app.local.kill_drill $(ARGS)
 

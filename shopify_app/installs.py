@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from mlops.features import attributes
 from shopify_app.graphql import token_endpoint
+from shopify_app.graphql.calls import Phase
 from shopify_app.graphql.client import AdminClient
 from shopify_app.graphql.picks import Pick
 from shopify_app.graphql.throttle import Priority
@@ -112,9 +113,17 @@ def access_token(shop: Shop, now: datetime, *, rejected: str | None = None) -> s
 
 
 def admin_client(
-    shop: Shop, *, priority: Priority = Priority.FOLLOW_UP, patience_s: float = 5.0
+    shop: Shop,
+    *,
+    phase: Phase = Phase.WEBHOOK,
+    priority: Priority = Priority.FOLLOW_UP,
+    patience_s: float = 5.0,
 ) -> AdminClient:
-    """The Admin API of exactly this shop, with a token that is kept fresh."""
+    """The Admin API of exactly this shop, with a token that is kept fresh.
+
+    Args:
+        phase: what the calls are for; they are counted under it.
+    """
 
     def token(rejected: str | None) -> str:
         return access_token(shop, timezone.now(), rejected=rejected)
@@ -122,7 +131,9 @@ def admin_client(
     def picks() -> list[Pick]:
         return [Pick(each.id, each.owner.value, each.namespace, each.key) for each in attributes.chosen(shop)]
 
-    return AdminClient(shop=shop, token=token, priority=priority, patience_s=patience_s, picks=picks)
+    return AdminClient(
+        shop=shop, token=token, priority=priority, patience_s=patience_s, picks=picks, phase=phase
+    )
 
 
 def staff_role(shop: Shop, session_token: str, *, now: datetime | None = None) -> Role:
@@ -178,7 +189,7 @@ def learn(shop: Shop) -> Shop:
     Raises:
         as `AdminClient.run`.
     """
-    data = admin_client(shop).run("ShopInfo")
+    data = admin_client(shop, phase=Phase.INSTALL).run("ShopInfo")
     scopes = ",".join(sorted(each["handle"] for each in data["currentAppInstallation"]["accessScopes"]))
     told = data["shop"]
     return _note_facts(

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from mlops.validation.signals import halt_ended
+from shopify_app.graphql import calls
 from shopify_app.sync.signals import history_imported
 from tenancy import audit
 from tenancy.models import AuditEntry, Shop
@@ -19,6 +20,7 @@ REFUSED = "training.refused"
 def connect() -> None:
     """Called once, when Django is ready."""
     history_imported.connect(_learn_from_the_history, dispatch_uid="train_after_import")
+    calls.connect()
     halt_ended.connect(_train_what_was_refused, dispatch_uid="train_after_halt")
 
 

@@ -66,6 +66,7 @@ VERIFIED_BY = {
     "api/training": S,
     "api/import/restart": S,
     "api/audit": S,
+    "api/flow": S,
     "api/incidents": S,
     "api/reconcile": S,
     "api/webhooks/dead": S,

@@ -24,6 +24,7 @@ export type Reconciliation = Shapes["ReconciliationShape"];
 export type Swept = Shapes["SweptShape"];
 export type DeadLetters = Shapes["DeadLetterPageShape"];
 export type Delivery = Shapes["DeliveryShape"];
+export type Flow = Shapes["FlowShape"];
 export type Incidents = Shapes["IncidentPageShape"];
 export type Incident = Shapes["IncidentShape"];
 export type Privacy = Shapes["PrivacyShape"];
@@ -58,6 +59,7 @@ export const getAudit = (before: number | null, signal: AbortSignal) =>
   read<AuditPage>(before === null ? "audit" : `audit?before=${before}`, signal);
 export const getStaff = (signal: AbortSignal) => read<Staff>("staff", signal);
 export const getReconciliation = (signal: AbortSignal) => read<Reconciliation>("reconcile", signal);
+export const getFlow = (signal: AbortSignal) => read<Flow>("flow", signal);
 export const getIncidents = (before: number | null, signal: AbortSignal) =>
   read<Incidents>(before === null ? "incidents?limit=10" : `incidents?limit=10&before=${before}`, signal);
 export const getDeadLetters = (before: number | null, signal: AbortSignal) =>

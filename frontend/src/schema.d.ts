@@ -55,6 +55,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/flow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Of the bus only what is this shop's own, and its delay: how much waits would tell of the neighbours. */
+        get: operations["flow"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/import/restart": {
         parameters: {
             query?: never;
@@ -534,6 +551,12 @@ export interface components {
             /** Format: date-time */
             retrained_by: string;
         };
+        FlowShape: {
+            topics: components["schemas"]["TopicFlowShape"][];
+            calls: components["schemas"]["PhaseCallsShape"][];
+            /** @description calls that Shopify refused as too many */
+            throttled: number;
+        };
         ImportShape: {
             state: components["schemas"]["ImportShapeStateEnum"];
             resources: components["schemas"]["ResourceShape"][];
@@ -696,13 +719,20 @@ export interface components {
             days: number;
             setting: string;
         };
+        PhaseCallsShape: {
+            phase: components["schemas"]["PhaseCallsShapePhaseEnum"];
+            calls: number;
+        };
         /**
-         * @description * `exporting` - exporting
-         *     * `reading` - reading
-         *     * `writing` - writing
+         * @description * `serving` - serving
+         *     * `install` - install
+         *     * `admin` - admin
+         *     * `webhook` - webhook
+         *     * `backfill` - backfill
+         *     * `reconcile` - reconcile
          * @enum {string}
          */
-        PhaseEnum: "exporting" | "reading" | "writing";
+        PhaseCallsShapePhaseEnum: "serving" | "install" | "admin" | "webhook" | "backfill" | "reconcile";
         PrivacyShape: {
             /** @description newest first */
             requests: components["schemas"]["DataRequestShape"][];
@@ -768,7 +798,7 @@ export interface components {
         ResourceShape: {
             resource: string;
             state: components["schemas"]["ResourceShapeStateEnum"];
-            phase: components["schemas"]["PhaseEnum"] | null;
+            phase: components["schemas"]["ResourceShapePhaseEnum"] | null;
             done: number;
             total: number | null;
             /** Format: double */
@@ -779,6 +809,13 @@ export interface components {
             problem: string;
             skipped: number;
         };
+        /**
+         * @description * `exporting` - exporting
+         *     * `reading` - reading
+         *     * `writing` - writing
+         * @enum {string}
+         */
+        ResourceShapePhaseEnum: "exporting" | "reading" | "writing";
         /**
          * @description * `waiting` - waiting
          *     * `running` - running
@@ -908,6 +945,16 @@ export interface components {
             trending: number;
             newest: number;
             none: number;
+        };
+        TopicFlowShape: {
+            topic: string;
+            /**
+             * Format: double
+             * @description age of the oldest message on its way; 0 when none is
+             */
+            behind_s: number;
+            /** @description messages of this shop that could not be worked off */
+            given_up: number;
         };
         TrafficDayShape: {
             requests: number;
@@ -1135,6 +1182,33 @@ export interface operations {
                 };
                 content: {
                     "text/csv": string;
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    flow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowShape"];
                 };
             };
             401: {

@@ -3,6 +3,7 @@ import type { Measure } from "./api";
 import { measure, NOTHING_LIVE, overview, swept, traffic, version } from "./sample_facts";
 import {
   attributionRule,
+  behind,
   comparisonSentence,
   followedSentence,
   glance,
@@ -14,6 +15,7 @@ import {
   places,
   sweptText,
   tiersSentence,
+  topicName,
   verdictSentence,
 } from "./words";
 
@@ -164,5 +166,18 @@ describe("the comparison with Shopify", () => {
     expect(comparisonSentence({ state: "failed", resources: [orders, swept({ state: "failed" })] }, at)).toContain("Not everything");
     const empty = swept({ state: "no_history", began_at: null, finished_at: null, next_at: null });
     expect(comparisonSentence({ state: "resting", resources: [empty] }, at)).toContain("has to be in before");
+  });
+});
+
+describe("the flow of events", () => {
+  it("is up to date for a minute, and then tells how far it is behind", () => {
+    expect(behind(60)).toEqual({ tone: "success", text: "Up to date" });
+    expect(behind(61)).toEqual({ tone: "warning", text: "61 seconds behind" });
+    expect(behind(7200).text).toBe("2 hours behind");
+  });
+
+  it("names a topic that is new here by its own name", () => {
+    expect(topicName("exposures")).toBe("What shoppers were shown and clicked");
+    expect(topicName("late_arrivals")).toBe("Late arrivals");
   });
 });

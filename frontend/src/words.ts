@@ -1,6 +1,6 @@
 /** What the numbers mean, in the merchant's words. Pure: facts in, sentences out. */
 
-import type { AuditEntry, HistoryImport, Marker, Measure, Overview, Reconciliation, SlotKey, Swept, Traffic, Version } from "./api";
+import type { AuditEntry, Flow, HistoryImport, Marker, Measure, Overview, Reconciliation, SlotKey, Swept, Traffic, Version } from "./api";
 import { count, listed, money, plural, score, scoreInterval, shareOf, span, times } from "./format";
 
 export const SLOT_NAMES: Record<SlotKey, string> = {
@@ -41,6 +41,34 @@ export const RESOURCE_NAMES: Record<string, string> = {
   orders: "Orders",
   inventory: "Stock levels",
 };
+
+/** What our calls to Shopify were for. */
+export const PHASE_NAMES: Record<Flow["calls"][number]["phase"], string> = {
+  serving: "Answering shoppers",
+  install: "Installing the app",
+  admin: "This admin",
+  webhook: "Following up on changes",
+  backfill: "Bringing in the history",
+  reconcile: "Comparing with Shopify",
+};
+
+const TOPIC_NAMES: Record<string, string> = {
+  exposures: "What shoppers were shown and clicked",
+  storefront_events: "What shoppers looked at",
+};
+
+export function topicName(topic: string): string {
+  return TOPIC_NAMES[topic] ?? capital(topic.replaceAll("_", " "));
+}
+
+/** Messages are worked off every second and taken over from a dead worker after ten: a minute is not in order. */
+const LONGEST_DELAY_S = 60;
+
+export function behind(seconds: number): { tone: "success" | "warning"; text: string } {
+  return seconds <= LONGEST_DELAY_S
+    ? { tone: "success", text: "Up to date" }
+    : { tone: "warning", text: `${span(seconds)} behind` };
+}
 
 export type Judgement = "better" | "unclear" | "mixed" | "worse" | "too_few";
 

@@ -17,6 +17,7 @@ from shopify_app import installs
 from shopify_app.admin_api.authentication import AtLeastOperator, AtLeastViewer
 from shopify_app.admin_api.problems import Problem
 from shopify_app.admin_api.scoped_view import ShopView
+from shopify_app.graphql.calls import Phase
 from shopify_app.graphql.throttle import Priority
 from shopify_app.sync import metafields
 from shopify_app.sync.metafields import Change, Use
@@ -97,7 +98,9 @@ class MetafieldsView(ShopView):
         return Response(self._told(reading=reading))
 
     def _client(self) -> Any:
-        return installs.admin_client(self.shop, priority=Priority.FOLLOW_UP, patience_s=3.0)
+        return installs.admin_client(
+            self.shop, phase=Phase.ADMIN, priority=Priority.FOLLOW_UP, patience_s=3.0
+        )
 
     def _told(self, *, reading: bool) -> Any:
         found = {

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from mlops.features.events import MarkerKind, SlotName
+from shopify_app.graphql.calls import Phase
 from tenancy.models import Role, Severity, ShopState
 
 SLOTS = [name.value for name in SlotName]
@@ -223,6 +224,23 @@ class IncidentPageShape(serializers.Serializer[Any]):
     incidents = IncidentShape(many=True)
     open = serializers.IntegerField(help_text="how many are open now, also on other pages")
     next_before = serializers.IntegerField(allow_null=True, help_text="pass as `before` for older incidents")
+
+
+class TopicFlowShape(serializers.Serializer[Any]):
+    topic = serializers.CharField()
+    behind_s = serializers.FloatField(help_text="age of the oldest message on its way; 0 when none is")
+    given_up = serializers.IntegerField(help_text="messages of this shop that could not be worked off")
+
+
+class PhaseCallsShape(serializers.Serializer[Any]):
+    phase = serializers.ChoiceField(choices=[each.value for each in Phase])
+    calls = serializers.IntegerField()
+
+
+class FlowShape(serializers.Serializer[Any]):
+    topics = TopicFlowShape(many=True)
+    calls = PhaseCallsShape(many=True)
+    throttled = serializers.IntegerField(help_text="calls that Shopify refused as too many")
 
 
 class DeliveryShape(serializers.Serializer[Any]):

@@ -7,6 +7,7 @@ from django.urls.converters import IntConverter
 
 from shopify_app.admin_api.audit import AuditView
 from shopify_app.admin_api.fields import FieldsExportView, FieldsView
+from shopify_app.admin_api.flow import FlowView
 from shopify_app.admin_api.incidents import IncidentsView
 from shopify_app.admin_api.jobs import ImportView, TrainingView
 from shopify_app.admin_api.markers import MarkersView, NoteView
@@ -40,6 +41,7 @@ urlpatterns = [
     path("training", TrainingView.as_view(), name="training"),
     path("import/restart", ImportView.as_view(), name="import-restart"),
     path("reconcile", ReconciliationView.as_view(), name="reconcile"),
+    path("flow", FlowView.as_view(), name="flow"),
     path("incidents", IncidentsView.as_view(), name="incidents"),
     path("markers", MarkersView.as_view(), name="markers"),
     path("markers/<member:marker_id>", NoteView.as_view(), name="note"),

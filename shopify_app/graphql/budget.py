@@ -19,7 +19,8 @@ from django.conf import settings
 from redis.commands.core import Script
 from redis.exceptions import RedisError
 
-from shopify_app.graphql import throttle
+from shopify_app.graphql import calls, throttle
+from shopify_app.graphql.calls import Phase
 from shopify_app.graphql.throttle import Bucket, Priority
 from tenancy import redis as shared_redis
 from tenancy.models import Shop
@@ -36,19 +37,6 @@ _KEEP_COSTS_S = 30 * 86400
 _RANK = {each: place for place, each in enumerate(Priority)}
 _own: dict[int, Bucket] = {}
 _own_requests: dict[int, Bucket] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Calls:
-    """Admin API calls of one shop since the counters began.
-
-    Args:
-        by_phase: number of calls by `Priority` value. `serving` stays 0: nothing on the storefront path calls Shopify.
-        throttled: answers that said THROTTLED.
-    """
-
-    by_phase: dict[str, int]
-    throttled: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +85,19 @@ def take(shop: Shop, cost: float, priority: Priority, *, patience_s: float) -> T
 
 
 def report(
-    shop: Shop, taken: Taken, bucket: Bucket | None, *, spent: float | None, throttled: bool = False
+    shop: Shop,
+    taken: Taken,
+    bucket: Bucket | None,
+    *,
+    spent: float | None,
+    throttled: bool = False,
+    phase: Phase = Phase.WEBHOOK,
 ) -> None:
     """Keep what an answer said about the bucket, give back what the call did not use, and count the call.
 
     Args:
         bucket: None when the answer did not tell, or there was none.
+        phase: what the call was for, under which it is counted.
         spent: points that Shopify charged; None when that is not known: they stay taken from the bucket until an
             answer tells what is in it, and are given back to our share of it.
     """
@@ -119,20 +114,10 @@ def report(
         client = shared_redis.client()
         _script("report")(keys=_keys(shop), args=arguments, client=client)
         with client.pipeline(transaction=False) as pipe:
-            pipe.hincrby(_calls_key(shop), str(taken.priority), 1)
-            if throttled:
-                pipe.hincrby(_calls_key(shop), "throttled", 1)
+            calls.count(pipe, shop, phase, throttled=throttled)
             pipe.execute()
     except RedisError:
         log.warning("graphql.budget_without_redis", extra={"shop_id": shop.pk})
-
-
-def calls(shop: Shop) -> Calls:
-    """The counters `shopify_calls_total` of one shop."""
-    found: Any = shared_redis.client().hgetall(_calls_key(shop))
-    counts = {name.decode(): int(value) for name, value in found.items()}
-    throttled = counts.pop("throttled", 0)
-    return Calls(by_phase={each.value: counts.get(each.value, 0) for each in Priority}, throttled=throttled)
 
 
 def known_cost(kind: str) -> float | None:
@@ -192,7 +177,3 @@ def _script(name: str) -> Script:
 
 def _keys(shop: Shop) -> list[str]:
     return [shared_redis.key("api_bucket", shop.pk, part) for part in ("points", "waiting", "running")]
-
-
-def _calls_key(shop: Shop) -> str:
-    return shared_redis.key("shopify_calls_total", shop.pk)

@@ -17,6 +17,7 @@ from django.conf import settings
 
 from shopify_app.graphql import budget, library, shop_http
 from shopify_app.graphql.budget import Taken
+from shopify_app.graphql.calls import Phase
 from shopify_app.graphql.picks import Pick
 from shopify_app.graphql.throttle import Bucket, Priority
 from tenancy.errors import Bug, NeedsReauth, Transient, UserFixable
@@ -88,6 +89,7 @@ class AdminClient:
     Args:
         patience_s: how long one call may wait for the budget before it raises `Throttled`.
         on_wait: told how long each call stood in the queue for points, in seconds.
+        phase: what the calls are for, under which they are counted.
         picks: the metafields that the merchant chose; asked for only when a document has a place for them.
     """
 
@@ -97,6 +99,7 @@ class AdminClient:
     patience_s: float = 5.0
     on_wait: Callable[[float], None] = _nobody
     picks: Callable[[], Sequence[Pick]] = tuple
+    phase: Phase = Phase.WEBHOOK
 
     def document(self, name: str) -> str:
         """The text of one of our documents, with the shop's chosen metafields in it."""
@@ -165,7 +168,9 @@ class AdminClient:
             throttled = True
             raise
         finally:
-            budget.report(self.shop, taken, cost.bucket, spent=cost.spent, throttled=throttled)
+            budget.report(
+                self.shop, taken, cost.bucket, spent=cost.spent, throttled=throttled, phase=self.phase
+            )
         if cost.requested is None:
             log.info("graphql.no_cost", extra={"document": name})
         elif _last_cost.get(kind) != cost.requested:

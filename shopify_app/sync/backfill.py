@@ -20,6 +20,7 @@ from django.utils import timezone
 from shopify_app import installs
 from shopify_app.graphql import bulk
 from shopify_app.graphql.bulk import BulkBusy, ResultGone
+from shopify_app.graphql.calls import Phase
 from shopify_app.graphql.client import AccessDenied, AdminClient, BudgetSpent, ShopifyTrouble
 from shopify_app.graphql.throttle import Priority
 from shopify_app.sync import decide, leases, staging
@@ -121,10 +122,10 @@ def nudge(shop: Shop, operation_id: str, *, now: datetime) -> bool:
 def _work(shop: Shop, job: ImportJob, plan: Plan, clock: Clock) -> bool:
     if job.state == JobState.WAITING:
         staging.clear(job, clock())  # what a run before this one may have left
-        client = installs.admin_client(shop, priority=Priority.BACKFILL)
+        client = installs.admin_client(shop, phase=Phase.BACKFILL, priority=Priority.BACKFILL)
         return _begin_export(client, job, plan, clock())
     if job.state == JobState.EXPORTING:
-        client = installs.admin_client(shop, priority=Priority.BACKFILL)
+        client = installs.admin_client(shop, phase=Phase.BACKFILL, priority=Priority.BACKFILL)
         return _ask(shop, client, job, plan, clock())
     if job.state == JobState.READING:
         return _read(shop, job, plan, clock)
@@ -243,7 +244,7 @@ def _read(shop: Shop, job: ImportJob, plan: Plan, clock: Clock) -> bool:
 
 def _look_for_it_again(shop: Shop, job: ImportJob, plan: Plan, clock: Clock, error: ResultGone) -> bool:
     """The address has lapsed: Shopify may give another for the same file; else what was read of it has to do."""
-    client = installs.admin_client(shop, priority=Priority.BACKFILL)
+    client = installs.admin_client(shop, phase=Phase.BACKFILL, priority=Priority.BACKFILL)
     operation = bulk.status(client, job.operation_id)
     url = operation and (operation.partial_url if job.partial else operation.url)
     if url and url != job.url and job.troubles < decide.MOST_SHORT_READS:
@@ -366,6 +367,9 @@ def _put_off(
 
 def _cancel(shop: Shop, operation_id: str) -> None:
     try:
-        bulk.cancel(installs.admin_client(shop, priority=Priority.BACKFILL, patience_s=1.0), operation_id)
+        bulk.cancel(
+            installs.admin_client(shop, phase=Phase.BACKFILL, priority=Priority.BACKFILL, patience_s=1.0),
+            operation_id,
+        )
     except (Transient, UserFixable):
         log.info("sync.cancel_failed", extra={"shop_id": shop.pk})

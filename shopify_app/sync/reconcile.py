@@ -20,6 +20,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from shopify_app import installs
+from shopify_app.graphql.calls import Phase
 from shopify_app.graphql.client import AccessDenied, AdminClient, BudgetSpent
 from shopify_app.graphql.throttle import Priority
 from shopify_app.sync import differences, kept, listing
@@ -95,7 +96,7 @@ def step(shop: Shop, sweep_id: int, *, clock: Clock = timezone.now) -> bool:
             sweep, clock(), sweep.problem_code or "kept_failing", sweep.problem or "The sweep kept failing."
         )
     try:
-        client = installs.admin_client(shop, priority=Priority.BACKFILL)
+        client = installs.admin_client(shop, phase=Phase.RECONCILE, priority=Priority.BACKFILL)
         until = time.monotonic() + STEP_S
         while sweep.state in OPEN_SWEEPS:
             if time.monotonic() > until:

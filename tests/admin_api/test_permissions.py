@@ -22,6 +22,7 @@ MATRIX: list[tuple[str, str, str, Any, Role]] = [
     ("versions", "GET", "versions", None, VIEWER),
     ("version", "GET", "versions/1", None, VIEWER),
     ("audit", "GET", "audit", None, VIEWER),
+    ("flow", "GET", "flow", None, VIEWER),
     ("incidents", "GET", "incidents", None, VIEWER),
     ("markers", "GET", "markers", None, VIEWER),
     ("markers", "POST", "markers", {"text": "new supplier"}, OPERATOR),

@@ -19,7 +19,7 @@ from django.utils import timezone
 from mlops.features import store
 from mlops.features.models import Product, Variant
 from shopify_app import installs
-from shopify_app.graphql import budget
+from shopify_app.graphql import calls
 from shopify_app.sync import backfill, leases
 from shopify_app.sync.models import OPEN_STATES, ImportJob, JobState, Resource, StagedRow
 from shopify_app.sync.progress import ORDERS_NOTE, import_progress
@@ -88,7 +88,7 @@ def test_an_import_has_exactly_what_the_shop_has(
     assert progress["orders"].rows_done == progress["orders"].rows_total == wanted["orders"] + wanted["lines"]
     assert progress["customers"].rows_done == wanted["customers"]
     assert all(each.rows_skipped == 0 and each.problem == "" for each in progress.values())
-    assert budget.calls(installed).throttled == 0
+    assert calls.of(installed).throttled == 0
     with scope(installed):
         assert Product.objects.filter(published_at__isnull=False, status="active").exists()
         assert Variant.objects.filter(price__gt=0).count() == wanted["variants"]

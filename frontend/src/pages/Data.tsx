@@ -3,6 +3,7 @@
 import type { ComponentType } from "preact";
 import { getOverview, type Overview } from "../api";
 import { DeadLetters } from "../sections/DeadLetters";
+import { EventFlow } from "../sections/EventFlow";
 import { FieldsTaken } from "../sections/FieldsTaken";
 import { HistoryIn } from "../sections/HistoryIn";
 import { Incidents } from "../sections/Incidents";
@@ -18,7 +19,7 @@ export interface DataSection {
 }
 
 /** Top to bottom. A section asks for its own facts and shows its own loading, empty and error states. */
-const SECTIONS: ComponentType<DataSection>[] = [Incidents, Reconciliation, HistoryIn, DeadLetters, FieldsTaken];
+const SECTIONS: ComponentType<DataSection>[] = [Incidents, Reconciliation, HistoryIn, DeadLetters, EventFlow, FieldsTaken];
 
 export function Data() {
   const overview = useAnswer(getOverview, nextLookMs);
