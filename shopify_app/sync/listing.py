@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mlops.features.attribute_values import LONGEST_RAW
+from mlops.features import tombstones
 from mlops.features.events import CustomerChanged, StockChanged
 from shopify_app.graphql.client import AdminClient
 from shopify_app.sync import customers
@@ -52,12 +53,14 @@ class Page:
     numbers: Shopify's numbers of the customers among them, by pseudonym.
     skipped: nodes that lack what every object must have.
     after: the cursor of the next page; None at the end.
+    erased: how many more Shopify lists that we were told to forget.
     """
 
     states: Mapping[int, State]
     skipped: int
     after: str | None
     numbers: Mapping[int, int] = field(default_factory=dict)
+    erased: int = 0
 
 
 def changed_since(moment_: datetime) -> str:
@@ -93,7 +96,11 @@ def page(client: AdminClient, listed: Listed, search: str, sort: str, after: str
         except Untranslatable:
             skipped += 1
     info = connection["pageInfo"]
-    return Page(states, skipped, info["endCursor"] if info["hasNextPage"] else None, numbers)
+    erased = tombstones.among(client.shop, customers=states).customers if names is not None else ()
+    for each in erased:
+        del states[each]
+    after_this = info["endCursor"] if info["hasNextPage"] else None
+    return Page(states, skipped, after_this, numbers, len(erased))
 
 
 def counts(client: AdminClient, listed: Listed, bounds: Sequence[tuple[datetime, datetime]]) -> list[int]:

@@ -211,8 +211,8 @@ def _count(shop: Shop, sweep: Sweep, client: AdminClient, repair: Repair, now: d
         if not period.single:
             smaller += period.halves()
             continue
-        _match(shop, sweep, client, repair, findings, limits)
-        findings.theirs[day] = listing.counts(client, listed, [limits])[0]
+        erased = _match(shop, sweep, client, repair, findings, limits)
+        findings.theirs[day] = listing.counts(client, listed, [limits])[0] - erased
         still = sum(kept.by_day(shop, sweep.resource, limits).values()) - findings.theirs[day]
         if still:
             findings.left[day] = still
@@ -227,18 +227,24 @@ def _match(
     repair: Repair,
     findings: Findings,
     bounds: tuple[datetime, datetime] | None,
-) -> None:
-    """Compare the ids of a period, repair what differs, and bury what Shopify confirms to have no more."""
+) -> int:
+    """Compare the ids of a period, repair what differs, and bury what Shopify confirms to have no more.
+
+    Returns:
+        how many of them we were told to forget: they are not to be counted.
+    """
     listed = LISTED[sweep.resource]
     if bounds is None or listed.day is None:
         search, sort = "", "ID"
     else:
         search, sort = listing.within(listed, bounds), listed.day[1]
     seen: set[int] = set()
+    erased = 0
     after: str | None = None
     while True:
         found = listing.page(client, listed, search, sort, after)
         seen |= set(found.states)
+        erased += found.erased
         wrong = list(repair.differing(found.states))
         for start_at in range(0, len(wrong), PIECE):
             repair.mend(listed, found, wrong[start_at : start_at + PIECE], findings)
@@ -249,6 +255,7 @@ def _match(
     ours = kept.living(shop, sweep.resource, bounds)
     absent = listing.absent(client, listed, set(ours) - seen)
     repair.bury({each: ours[each] for each in absent}, findings)
+    return erased
 
 
 def _finish(shop: Shop, sweep: Sweep, now: datetime) -> None:

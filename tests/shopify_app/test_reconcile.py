@@ -26,6 +26,7 @@ from mlops.features.models import Customer, EventRecord, Order, Product
 from shopify_app import installs
 from shopify_app.graphql import budget
 from shopify_app.graphql.throttle import Bucket, Priority
+from shopify_app.privacy import redact
 from shopify_app.sync import reconcile
 from shopify_app.sync.differences import Findings
 from shopify_app.sync.models import OPEN_SWEEPS, ImportJob, Resource, Sweep, SweepState
@@ -445,3 +446,15 @@ def test_the_command_tells_what_it_did(shop: Shop, shopify: RunningDevstore) -> 
     with pytest.raises(CommandError) as unknown:
         call_command("reconcile", "nobody.myshopify.com")
     assert unknown.value.returncode == 1
+
+
+def test_an_erased_customer_whom_shopify_still_lists_is_nobodys_fault(
+    shop: Shop, shopify: RunningDevstore
+) -> None:
+    redact.redact_customer(shop, {"customer": {"id": CUSTOMER_ID}}, now=timezone.now())
+    made = shopify.platform.store(DOMAIN)
+    cause(shopify, shop_changes.create_customer(made, email="eve@example.com", now=timezone.now()))
+    found = sweep(shop)["customers"]
+    assert (found.left, found.unsettled) == ({}, 0)
+    with scope(shop):
+        assert not Customer.objects.filter(customer_id=pseudonyms.of(shop).of_customer(CUSTOMER_ID)).exists()
