@@ -96,6 +96,8 @@ HARMLESS: Mapping[str, str] = {
     "validation_dailycount.failures": "counts by expectation",
     "validation_halt.reasons": "measures of a batch",
     "validation_suiteversion.content": "expectations",
+    "training_trainingrun.validation": "counts of a validation",
+    "sync_importjob.refused": "the form of refused lines: words and customer numbers are blotted out (`sync.refused`)",
     "training_trainingrun.work": "measures of recipes",
 }
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from mlops.features.attribute_values import LONGEST_RAW
 from mlops.features import tombstones
+from mlops.features.attribute_values import LONGEST_RAW
 from mlops.features.events import CustomerChanged, StockChanged
 from shopify_app.graphql.client import AdminClient
 from shopify_app.sync import customers
