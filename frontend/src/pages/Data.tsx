@@ -4,7 +4,6 @@ import type { ComponentType } from "preact";
 import { getOverview, type Overview } from "../api";
 import { DeadLetters } from "../sections/DeadLetters";
 import { EventFlow } from "../sections/EventFlow";
-import { FieldsTaken } from "../sections/FieldsTaken";
 import { HistoryIn } from "../sections/HistoryIn";
 import { Incidents } from "../sections/Incidents";
 import { Reconciliation } from "../sections/Reconciliation";
@@ -19,13 +18,19 @@ export interface DataSection {
 }
 
 /** Top to bottom. A section asks for its own facts and shows its own loading, empty and error states. */
-const SECTIONS: ComponentType<DataSection>[] = [Incidents, Reconciliation, HistoryIn, DeadLetters, EventFlow, FieldsTaken];
+const SECTIONS: ComponentType<DataSection>[] = [Incidents, Reconciliation, HistoryIn, DeadLetters, EventFlow];
 
 export function Data() {
   const overview = useAnswer(getOverview, nextLookMs);
   const facts = overview.data;
   return (
     <s-page heading="Data">
+      <s-button slot="secondary-actions" href="/data/fields">
+        Fields taken in
+      </s-button>
+      <s-button slot="secondary-actions" href="/data/metafields">
+        Metafields
+      </s-button>
       {overview.problem === null ? null : <Trouble problem={overview.problem} retry={overview.ask} stale={facts !== null} />}
       {facts === null ? (
         overview.problem === null ? (
