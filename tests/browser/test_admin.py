@@ -14,7 +14,7 @@ from tests.live_product import OWNER, VIEWER, LiveProduct
 
 pytestmark = pytest.mark.browser
 APP = "/admin/apps/shelfwise"
-PAGES = ("", "/versions", "/data", "/data/fields", "/data/metafields", "/audit", "/team")
+PAGES = ("", "/versions", "/data", "/data/fields", "/data/metafields", "/privacy", "/audit", "/team")
 
 
 @pytest.fixture
