@@ -55,6 +55,9 @@ bench-webhooks: setup ## Latency of 200 webhook deliveries a second while a hist
 bench-calls: setup ## Calls to Shopify for 1,000 storefront requests, beside an app that asks for each: ARGS="--requests 200"
 	@exec $(BIN)/python -m shopify_app.local.bench_calls $(ARGS)
 
+bench-ingest: setup ## A million orders through bulk into the event log: make bench-ingest [STORE=folder] [ARGS=--write]
+	@exec $(BIN)/python -m shopify_app.local.bench_ingest $(if $(STORE),--store "$(STORE)") $(ARGS)
+
 kill-drill: setup ## Kill everything at random for two minutes and count what was lost: ARGS="--seed 3 --minutes 5"
 	@exec $(BIN)/python -m shopify_app.local.kill_drill $(ARGS)
 

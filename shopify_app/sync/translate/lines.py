@@ -6,7 +6,7 @@ Errors name the fault and never repeat the content, which may hold a stranger's 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -27,6 +27,12 @@ class Kin:
 
     root: str
     child: str = ""
+    root_gid: str = field(init=False)
+    child_gid: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root_gid", f"gid://shopify/{self.root}/")
+        object.__setattr__(self, "child_gid", f"gid://shopify/{self.child}/")
 
 
 def read(line: bytes) -> tuple[dict[str, Any], bytes]:
@@ -59,12 +65,12 @@ def kinship(row: dict[str, Any], kin: Kin) -> tuple[int, int | None]:
     """
     own, above = row.get("id"), row.get("__parentId")
     if above is None and "__parentId" not in row:
-        if not _is_a(own, kin.root):
+        if not _is_a(own, kin.root_gid):
             raise Untranslatable(_stranger(own, kin) or "field id is not an id")
         return number(own, "id"), None
-    if not kin.child or not _is_a(own, kin.child):
+    if not kin.child or not _is_a(own, kin.child_gid):
         raise Untranslatable(_stranger(own, kin) or "field id is not an id")
-    if not _is_a(above, kin.root):
+    if not _is_a(above, kin.root_gid):
         told = (
             "is of another kind" if isinstance(above, str) and above.startswith("gid://") else "is not an id"
         )
@@ -72,13 +78,13 @@ def kinship(row: dict[str, Any], kin: Kin) -> tuple[int, int | None]:
     return number(own, "id"), number(above, "__parentId")
 
 
-def _is_a(gid: Any, kind: str) -> bool:
-    return isinstance(gid, str) and gid.startswith(f"gid://shopify/{kind}/")
+def _is_a(gid: Any, prefix: str) -> bool:
+    return isinstance(gid, str) and gid.startswith(prefix)
 
 
 def _stranger(gid: Any, kin: Kin) -> str:
-    if _is_a(gid, kin.root) or (kin.child and _is_a(gid, kin.child)):
-        return "the line has no parent" if kin.child and _is_a(gid, kin.child) else "a root has a parent"
+    if _is_a(gid, kin.root_gid) or (kin.child and _is_a(gid, kin.child_gid)):
+        return "the line has no parent" if kin.child and _is_a(gid, kin.child_gid) else "a root has a parent"
     known = isinstance(gid, str) and gid.startswith("gid://shopify/")
     return "the object is of another kind than this export holds" if known else ""
 

@@ -108,7 +108,9 @@ def money(value: Any, name: str) -> Decimal:
         raise Untranslatable(f"field {name} is not an amount") from None
     if not found.is_finite():
         raise Untranslatable(f"field {name} is not an amount")
-    if not -LARGEST_AMOUNT < found < LARGEST_AMOUNT or int(found.as_tuple().exponent) < -MOST_PLACES:
+    # A short text without an exponent fits: nearly every one, and looking at the digits takes longer than reading them.
+    short = type(value) is str and len(value) <= MOST_PLACES and value.isascii() and "E" not in value.upper()
+    if not short and (abs(found) >= LARGEST_AMOUNT or int(found.as_tuple().exponent) < -MOST_PLACES):
         raise Untranslatable(f"field {name} is an amount that no shop has")
     return found
 
