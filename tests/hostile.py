@@ -36,6 +36,7 @@ _SAMPLES = {
     "marker_id": "1",
     "request_id": "1",
     "redaction_id": "1",
+    "resource": "orders",
 }
 
 

@@ -75,7 +75,7 @@ OPEN_TO_ALL = {"/healthz": {b"GET", b"HEAD"}}
 
 
 # Written by the product's own clock, whatever a stranger sends: the reconciliation sweep keeps its marks here.
-BY_THE_CLOCK = {"sync_sweep", "features_fieldprofile"}
+BY_THE_CLOCK = {"sync_sweep", "features_fieldprofile", "validation_dailycheck", "validation_suiteversion"}
 
 
 @pytest.fixture(scope="module")

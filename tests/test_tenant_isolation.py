@@ -16,6 +16,8 @@ from mlops.features import online, store
 from mlops.features.events import Source
 from mlops.features.models import Exposure, Outcome
 from mlops.registry.models import Version
+from mlops.validation import gate
+from mlops.validation.models import HeldRow
 from shopify_app.admin_api import urls
 from shopify_app.privacy import exports
 from shopify_app.privacy.models import Redaction
@@ -28,7 +30,7 @@ from tenancy.scope import scope, unscoped
 from tests.admin_api.dead_letter_of import dead_letter
 from tests.admin_api.members import Answer, Member, hire
 from tests.admin_api.versions_of import deployed, registered
-from tests.mlops.builders import product
+from tests.mlops.builders import line, order, product
 from tests.mlops.shops import stock
 from tests.storefront_proxy.storefront import Storefront, problem, signed
 
@@ -48,6 +50,7 @@ class Neighbours:
     their_staff: Member
     their_delivery: InboxDelivery
     their_redaction: Redaction
+    their_row: int
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +77,10 @@ def neighbours(shop: Shop, other_shop: Shop, now: datetime) -> Neighbours:
     )
     with scope(other_shop):
         redaction.save()
+    bad = [order(each, [line(each, 1, -1)]) for each in range(1, 5)]
+    assert gate.admit(other_shop, bad, source=Source.WEBHOOK, now=now).halted
+    with scope(other_shop):
+        row = HeldRow.objects.order_by("id")[0].pk
     return Neighbours(
         hire(shop, 1001, Role.OWNER),
         other_shop,
@@ -81,6 +88,7 @@ def neighbours(shop: Shop, other_shop: Shop, now: datetime) -> Neighbours:
         hire(other_shop, 7001, Role.OWNER),
         letter,
         redaction,
+        row,
     )
 
 
@@ -107,6 +115,12 @@ NAMING: dict[str, Callable[[Any], tuple[str, str, Any]] | None] = {
     "reconcile": None,
     "import-restart": None,
     "nothing-here": None,
+    "validation": None,
+    "suite": None,
+    "quarantine": None,
+    "halt-release": lambda to: ("POST", "validation/halts/orders/release", {"accepted": True, **REASON}),
+    "quarantine-replay": lambda to: ("POST", "validation/quarantine/replay", {"ids": [to], **REASON}),
+    "quarantine-dismiss": lambda to: ("POST", "validation/quarantine/dismiss", {"ids": [to], **REASON}),
     "version": _version,
     "rollback": lambda to: ("POST", "slots/home/rollback", {"expected_version": str(to), **REASON}),
     "deploy": lambda to: ("POST", "slots/home/deploy", {"version": str(to), **REASON}),
@@ -131,6 +145,8 @@ def test_what_is_theirs_answers_like_what_is_missing(neighbours: Neighbours, nam
         "replay": neighbours.their_delivery.pk,
         "privacy-export": THEIR_REQUEST,
         "privacy-certificate": neighbours.their_redaction.pk,
+        "quarantine-replay": neighbours.their_row,
+        "quarantine-dismiss": neighbours.their_row,
     }
     foreign = named.get(name, neighbours.their_version.pk)
     before = _everything_of(neighbours.their_staff)
@@ -159,6 +175,10 @@ def test_what_is_theirs_answers_like_what_is_missing(neighbours: Neighbours, nam
         "reconcile",
         "webhooks/dead",
         "webhooks/dead?before=99999999",
+        "validation",
+        "validation/suites/orders",
+        "validation/quarantine",
+        "validation/quarantine?before=99999999",
     ],
 )
 @pytest.mark.parametrize("claim", ["", "shop=stranger.myshopify.com", "shop_id=2"])

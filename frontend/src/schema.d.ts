@@ -347,6 +347,109 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/validation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        get: operations["quality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/validation/halts/{resource}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        post: operations["release_halt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/validation/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        get: operations["quarantine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/validation/quarantine/dismiss": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        post: operations["dismiss_rows"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/validation/quarantine/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        post: operations["replay_rows"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/validation/suites/{resource}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        get: operations["suite"];
+        put?: never;
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        post: operations["change_suite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/versions": {
         parameters: {
             query?: never;
@@ -442,6 +545,37 @@ export interface components {
             /** @description pass as `before` for older entries */
             next_before: number | null;
         };
+        /**
+         * @description * `type` - type
+         *     * `range` - range
+         *     * `set` - set
+         *     * `usual` - usual
+         *     * `unique` - unique
+         *     * `fresh` - fresh
+         *     * `given` - given
+         *     * `near_known` - near_known
+         *     * `pass_share` - pass_share
+         *     * `null_share` - null_share
+         *     * `scale` - scale
+         *     * `row_band` - row_band
+         * @enum {string}
+         */
+        CheckEnum: "type" | "range" | "set" | "usual" | "unique" | "fresh" | "given" | "near_known" | "pass_share" | "null_share" | "scale" | "row_band";
+        ChosenRequest: {
+            reason: string;
+            ids?: number[];
+            /**
+             * @description all rows of this kind
+             *
+             *     * `orders` - orders
+             *     * `refunds` - refunds
+             *     * `products` - products
+             *     * `collections` - collections
+             *     * `customers` - customers
+             *     * `inventory` - inventory
+             */
+            resource?: components["schemas"]["Resource634Enum"];
+        };
         CompareWishRequest: {
             /** @default asked for by hand */
             reason: string;
@@ -519,8 +653,26 @@ export interface components {
             /** @description id of the version to put live */
             version: string;
         };
+        DismissedShape: {
+            dismissed: number;
+        };
+        ExpectationShape: {
+            name: string;
+            field: string;
+            check: components["schemas"]["CheckEnum"];
+            severity: components["schemas"]["Severity346Enum"];
+            bounds: {
+                [key: string]: unknown;
+            };
+            /** @description a person set it: profiling leaves it alone */
+            by_hand: boolean;
+            /** @description bounds that may be set by hand */
+            editable: string[];
+            /** @description the bound in words */
+            allowed: string;
+        };
         FieldShape: {
-            resource: components["schemas"]["ResourceEnum"];
+            resource: components["schemas"]["FieldShapeResourceEnum"];
             name: string;
             meaning: string;
             type: string;
@@ -537,6 +689,17 @@ export interface components {
             about: components["schemas"]["AboutEnum"];
             kept: string;
         };
+        /**
+         * @description * `order` - order
+         *     * `product` - product
+         *     * `collection` - collection
+         *     * `customer` - customer
+         *     * `stock` - stock
+         *     * `shop` - shop
+         *     * `metafield` - metafield
+         * @enum {string}
+         */
+        FieldShapeResourceEnum: "order" | "product" | "collection" | "customer" | "stock" | "shop" | "metafield";
         FieldsShape: {
             /** Format: date-time */
             measured_at: string | null;
@@ -557,6 +720,51 @@ export interface components {
             /** @description calls that Shopify refused as too many */
             throttled: number;
         };
+        HaltShape: {
+            resource: components["schemas"]["Resource634Enum"];
+            /** Format: date-time */
+            opened_at: string;
+            reasons: string[];
+            held: number;
+            /** @description rows without a fault since */
+            clean_rows: number;
+            /** @description so many end it by themselves */
+            clean_needed: number;
+        };
+        HeldRowShape: {
+            id: string;
+            resource: components["schemas"]["Resource634Enum"];
+            subject_id: number | null;
+            line_number: number | null;
+            /** @description webhook id */
+            delivery: string;
+            came_by: string;
+            reason: string;
+            expectation: string;
+            observed: string;
+            allowed: string;
+            suite_version: number;
+            replayable: boolean;
+            state: components["schemas"]["HeldRowShapeStateEnum"];
+            seen: number;
+            /** Format: date-time */
+            first_seen_at: string;
+            /** Format: date-time */
+            last_seen_at: string;
+            decided_by: string;
+            /** Format: date-time */
+            decided_at: string | null;
+            content: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * @description * `held` - held
+         *     * `replayed` - replayed
+         *     * `dismissed` - dismissed
+         * @enum {string}
+         */
+        HeldRowShapeStateEnum: "held" | "replayed" | "dismissed";
         ImportShape: {
             state: components["schemas"]["ImportShapeStateEnum"];
             resources: components["schemas"]["ResourceShape"][];
@@ -580,7 +788,7 @@ export interface components {
             id: number;
             kind: string;
             subject: string;
-            severity: components["schemas"]["SeverityEnum"];
+            severity: components["schemas"]["IncidentShapeSeverityEnum"];
             /** Format: date-time */
             opened_at: string;
             /** Format: date-time */
@@ -591,6 +799,12 @@ export interface components {
             next_step: string;
             halts_training: boolean;
         };
+        /**
+         * @description * `warning` - warning
+         *     * `critical` - critical
+         * @enum {string}
+         */
+        IncidentShapeSeverityEnum: "warning" | "critical";
         MarkerShape: {
             id: number;
             kind: components["schemas"]["MarkerShapeKindEnum"];
@@ -712,6 +926,24 @@ export interface components {
             slots: components["schemas"]["SlotShape"][];
             attribution_window_hours: number;
         };
+        PassDayShape: {
+            /** Format: date */
+            day: string;
+            checked: number;
+            warned: number;
+            quarantined: number;
+            /** Format: double */
+            ratio: number;
+        };
+        PassedShape: {
+            suite: string;
+            version: number;
+            digest: string;
+            checked: number;
+            quarantined: number;
+            /** Format: double */
+            pass_ratio: number;
+        };
         PeriodShape: {
             name: string;
             /** @description what lapses, for the merchant */
@@ -756,6 +988,20 @@ export interface components {
             field: string | null;
             request_id: string;
         };
+        QualityShape: {
+            /** Format: date */
+            since: string;
+            /** Format: date */
+            until: string;
+            halts: components["schemas"]["HaltShape"][];
+            suites: components["schemas"]["SuiteStateShape"][];
+        };
+        QuarantineShape: {
+            rows: components["schemas"]["HeldRowShape"][];
+            total: number;
+            /** @description pass as `before` for older rows */
+            next_before: number | null;
+        };
         ReconciliationShape: {
             state: components["schemas"]["ReconciliationShapeStateEnum"];
             resources: components["schemas"]["SweptShape"][];
@@ -784,17 +1030,30 @@ export interface components {
          * @enum {string}
          */
         RedactionShapeStateEnum: "erased" | "certified" | "found";
+        ReleaseRequest: {
+            reason: string;
+            /** @description true: the rows are right, bring them in; false: leave them out */
+            accepted: boolean;
+        };
+        ReplayedShape: {
+            arrived: number;
+            /** @description still fail */
+            held: number;
+            /** @description became no event when they came: import them again */
+            unreadable: number;
+            /** @description still to be sent; they follow in the background or by asking again */
+            left: number;
+        };
         /**
-         * @description * `order` - order
-         *     * `product` - product
-         *     * `collection` - collection
-         *     * `customer` - customer
-         *     * `stock` - stock
-         *     * `shop` - shop
-         *     * `metafield` - metafield
+         * @description * `orders` - orders
+         *     * `refunds` - refunds
+         *     * `products` - products
+         *     * `collections` - collections
+         *     * `customers` - customers
+         *     * `inventory` - inventory
          * @enum {string}
          */
-        ResourceEnum: "order" | "product" | "collection" | "customer" | "stock" | "shop" | "metafield";
+        Resource634Enum: "orders" | "refunds" | "products" | "collections" | "customers" | "inventory";
         ResourceShape: {
             resource: string;
             state: components["schemas"]["ResourceShapeStateEnum"];
@@ -840,11 +1099,12 @@ export interface components {
             expected_version: string;
         };
         /**
-         * @description * `warning` - warning
-         *     * `critical` - critical
+         * @description * `warn` - warn
+         *     * `quarantine` - quarantine
+         *     * `halt` - halt
          * @enum {string}
          */
-        SeverityEnum: "warning" | "critical";
+        Severity346Enum: "warn" | "quarantine" | "halt";
         ShopShape: {
             domain: string;
             name: string;
@@ -904,6 +1164,59 @@ export interface components {
          * @enum {string}
          */
         StepEnum: "walking" | "counting";
+        SuiteChangeRequest: {
+            reason: string;
+            expectation: string;
+            /** @description the version you were looking at */
+            base: number;
+            severity?: components["schemas"]["Severity346Enum"];
+            bounds?: {
+                [key: string]: unknown;
+            };
+        };
+        SuiteChangeShape: {
+            name: string;
+            before: components["schemas"]["ExpectationShape"] | null;
+            after: components["schemas"]["ExpectationShape"] | null;
+        };
+        SuiteShape: {
+            resource: components["schemas"]["Resource634Enum"];
+            version: components["schemas"]["SuiteVersionShape"];
+            /** @description the version that holds now */
+            newest: number;
+            expectations: components["schemas"]["ExpectationShape"][];
+            /** @description newest first */
+            versions: components["schemas"]["SuiteVersionShape"][];
+            compared_with: number | null;
+            /** @description from `compared_with` to this version */
+            changes: components["schemas"]["SuiteChangeShape"][];
+        };
+        SuiteStateShape: {
+            resource: components["schemas"]["Resource634Enum"];
+            version: number;
+            author: string;
+            /** Format: date-time */
+            since: string;
+            checked: number;
+            warned: number;
+            quarantined: number;
+            /**
+             * Format: double
+             * @description null: nothing was judged in these days
+             */
+            ratio: number | null;
+            /** @description rows that wait for a decision */
+            held: number;
+            days: components["schemas"]["PassDayShape"][];
+        };
+        SuiteVersionShape: {
+            number: number;
+            digest: string;
+            author: string;
+            reason: string;
+            /** Format: date-time */
+            created_at: string;
+        };
         SweptShape: {
             resource: string;
             state: components["schemas"]["SweptShapeStateEnum"];
@@ -1029,6 +1342,8 @@ export interface components {
             code_revision: string;
             parent_number: number | null;
             changes: components["schemas"]["SlotMoveShape"][];
+            /** @description suites that its data went through */
+            validation: components["schemas"]["PassedShape"][];
         };
         VersionPageShape: {
             versions: components["schemas"]["VersionShape"][];
@@ -2077,6 +2392,419 @@ export interface operations {
                 };
             };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    quality: {
+        parameters: {
+            query?: {
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QualityShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    release_halt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                resource: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReleaseRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayedShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    quarantine: {
+        parameters: {
+            query?: {
+                /** @description older than this one */
+                before?: number;
+                limit?: number;
+                /**
+                 * @description * `orders` - orders
+                 *     * `refunds` - refunds
+                 *     * `products` - products
+                 *     * `collections` - collections
+                 *     * `customers` - customers
+                 *     * `inventory` - inventory
+                 */
+                resource?: "orders" | "refunds" | "products" | "collections" | "customers" | "inventory";
+                /**
+                 * @description default: held
+                 *
+                 *     * `held` - held
+                 *     * `replayed` - replayed
+                 *     * `dismissed` - dismissed
+                 */
+                state?: "held" | "replayed" | "dismissed";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantineShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dismiss_rows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChosenRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DismissedShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_rows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChosenRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayedShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    suite: {
+        parameters: {
+            query?: {
+                compare_with?: number;
+                number?: number;
+            };
+            header?: never;
+            path: {
+                resource: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuiteShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_suite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                resource: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SuiteChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuiteShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

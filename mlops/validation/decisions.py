@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from mlops.features.append import LOCK_WAIT_S
 from mlops.features.events import Event, Source
 from mlops.validation import content, gate, halts, quarantine
-from mlops.validation.models import HeldRow, HeldState
+from mlops.validation.models import Halt, HeldRow, HeldState
 from tenancy import audit
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
@@ -20,6 +20,8 @@ from tenancy.scope import scope
 
 # Rows replayed in one transaction.
 PIECE = 500
+# Rows that a person's request waits for; more follow in the background.
+AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +32,20 @@ class Replayed:
         arrived: are in the event log now.
         held: still fail; they stay where they are, with the reason of today.
         unreadable: became no event when they came, so there is nothing to send: import them again.
+        left: are still to be sent, in the background.
     """
 
     arrived: int = 0
     held: int = 0
     unreadable: int = 0
+    left: int = 0
 
     def __add__(self, other: Replayed) -> Replayed:
         return Replayed(
-            self.arrived + other.arrived, self.held + other.held, self.unreadable + other.unreadable
+            self.arrived + other.arrived,
+            self.held + other.held,
+            self.unreadable + other.unreadable,
+            other.left,
         )
 
 
@@ -130,18 +137,48 @@ def release(shop: Shop, resource: str, *, accepted: bool, actor: str, reason: st
         NotFound: nothing of this resource is halted.
         Transient: as `replay`.
     """
+    from mlops.validation.tasks import bring_in as in_background
+
     with scope(shop), transaction.atomic():
         halt = halts.find(shop, resource)
-        with_it = list(HeldRow.objects.filter(halt=halt, state=HeldState.HELD).values_list("pk", flat=True))
-        done = Replayed()
-        if accepted:
-            done = replay(shop, actor=actor, reason=reason, now=now, ids=with_it, accepted=True)
-            told = f"The held rows of {resource} were released by hand; training goes on."
-        else:
-            dismiss(shop, actor=actor, reason=reason, now=now, ids=with_it)
-            told = f"The held rows of {resource} were dismissed by hand; training goes on."
-        halts.close(shop, halt, actor=actor, reason=reason, told=told, now=now)
+        how = "released" if accepted else "dismissed"
+        told = f"The held rows of {resource} were {how} by hand; training goes on."
+        halts.close(shop, halt, actor=actor, reason=reason, told=told, now=now, accepted=accepted)
+        if not accepted:
+            dismiss(shop, actor=actor, reason=reason, now=now, ids=_held_with(halt))
+            return Replayed()
+        done = bring_in(shop, halt.pk, now=now, most=AT_ONCE)
+        if done.left:
+            in_background.send(shop, halt.pk)
         return done
+
+
+def bring_in(shop: Shop, halt_id: int, *, now: datetime, most: int) -> Replayed:
+    """Send up to `most` rows of an accepted halt through the gate; those that still fail leave it and stay held.
+
+    Safe to repeat and to break off: the rows that are left are those that still name the halt.
+    """
+    done = Replayed()
+    with scope(shop):
+        halt = Halt.objects.filter(pk=halt_id, accepted=True).first()
+        ids = [] if halt is None else _held_with(halt)
+        for start in range(0, min(len(ids), most), PIECE):
+            piece = ids[start : min(start + PIECE, most)]
+            with transaction.atomic():
+                done += _replay(shop, piece, accepted=True, now=now)
+                HeldRow.objects.filter(pk__in=piece, state=HeldState.HELD).update(halt=None)
+    return replace(done, left=max(0, len(ids) - most))
+
+
+def unfinished(shop: Shop) -> list[int]:
+    """Accepted halts of which rows are still to be brought in."""
+    waiting = HeldRow.objects.filter(shop=shop, state=HeldState.HELD, halt__accepted=True)
+    return sorted(set(waiting.order_by().values_list("halt_id", flat=True)))
+
+
+def _held_with(halt: Halt) -> list[int]:
+    rows = HeldRow.objects.filter(halt=halt, state=HeldState.HELD)
+    return list(rows.order_by("id").values_list("pk", flat=True))
 
 
 def _replay(shop: Shop, ids: Sequence[int], *, accepted: bool, now: datetime) -> Replayed:

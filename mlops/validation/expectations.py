@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -221,8 +220,10 @@ def _bound(name: str, value: Any) -> Any:
     if name == "values":
         if not isinstance(value, Sequence) or isinstance(value, str) or not value or len(value) > 500:
             raise BadBounds("the allowed values are a list of 1 to 500")
-        if not all(isinstance(each, str) and len(each) <= 64 for each in value):
-            raise BadBounds("each allowed value is a text of at most 64 characters")
+        if not all(
+            isinstance(each, str) and len(each) <= 64 and (not each or each.isprintable()) for each in value
+        ):
+            raise BadBounds("each allowed value is a text of at most 64 printable characters")
         return sorted(set(value))
     if name == "weekdays":
         raise BadBounds("the usual numbers of rows are measured, not set")
@@ -230,10 +231,10 @@ def _bound(name: str, value: Any) -> Any:
         if name in ("min", "max", "behind_h"):
             return None
         raise BadBounds(f"{name} must be a number")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadBounds(f"{name} must be a number")
+    if not abs(value) <= 2**63:
+        raise BadBounds(f"{name} is too large")
     if name not in ("min", "max") and value <= 0:
         raise BadBounds(f"{name} must be above 0")
-    if abs(value) > 2**63:
-        raise BadBounds(f"{name} is too large")
     return value

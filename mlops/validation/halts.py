@@ -64,11 +64,16 @@ def open_halt(
     return halt.pk
 
 
+def needed(halt: Halt) -> int:
+    """So many rows without a fault end the halt by themselves."""
+    return min(halt.held, ENOUGH_CLEAN)
+
+
 def note_batch(shop: Shop, halt: Halt, *, rows: int, clean: bool, now: datetime) -> None:
     """A batch of the resource arrived after the halt: count it, and end the halt when enough were clean."""
     halt.clean_rows = halt.clean_rows + rows if clean else 0
     halt.save(update_fields=["clean_rows"])
-    if halt.clean_rows >= min(halt.held, ENOUGH_CLEAN):
+    if halt.clean_rows >= needed(halt):
         told = (
             f"{halt.clean_rows} rows of {halt.resource} without a fault have arrived since; training goes on."
         )
@@ -76,11 +81,17 @@ def note_batch(shop: Shop, halt: Halt, *, rows: int, clean: bool, now: datetime)
         close(shop, halt, actor="system:validation", reason="enough clean rows followed", told=told, now=now)
 
 
-def close(shop: Shop, halt: Halt, *, actor: str, reason: str, told: str, now: datetime) -> None:
-    """End the halt, with an audit entry, in one transaction. Safe to repeat."""
+def close(
+    shop: Shop, halt: Halt, *, actor: str, reason: str, told: str, now: datetime, accepted: bool = False
+) -> None:
+    """End the halt, with an audit entry, in one transaction. Safe to repeat.
+
+    Args:
+        accepted: its rows are right and are brought in by `decisions.bring_in`.
+    """
     with transaction.atomic():
         ended = Halt.objects.filter(pk=halt.pk, shop=shop, closed_at__isnull=True).update(
-            closed_at=now, closed_by=actor
+            closed_at=now, closed_by=actor, accepted=accepted
         )
         if not ended:
             return

@@ -34,6 +34,7 @@ class Halt(ShopOwned):
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
     closed_by = models.CharField(max_length=64, blank=True)
+    accepted = models.BooleanField(default=False, help_text="its rows were judged to be right")
     reasons = models.JSONField(default=list)
     held = models.IntegerField(default=0, help_text="rows held with it")
     clean_rows = models.IntegerField(default=0, help_text="rows of clean batches since the last bad one")

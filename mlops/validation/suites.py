@@ -9,14 +9,15 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from mlops.validation import expectations
-from mlops.validation.defaults import RESOURCES, default
-from mlops.validation.expectations import BadBounds, Change, Suite
+from mlops.validation.defaults import LARGEST_AMOUNT, RESOURCES, default
+from mlops.validation.expectations import BadBounds, Change, Check, Expectation, Severity, Suite
 from mlops.validation.models import SuiteVersion
 from tenancy import audit
 from tenancy.errors import NotFound, Refused, UserFixable
 from tenancy.models import Shop
 
 DEFAULT_AUTHOR = "system:default"
+DEFAULT_REASON = "what every shop begins with"
 # Versions never change, so a process reads each once.
 MOST_READ = 1_000
 _read: dict[int, Suite] = {}
@@ -43,23 +44,25 @@ def current(shop: Shop, *, now: datetime) -> dict[str, Suite]:
 
 
 def version(shop: Shop, resource: str, number: int | None = None) -> SuiteVersion:
-    """One version, the newest for None.
+    """One version, the newest for None. Before the first row came it is the default, not stored yet.
 
     Raises:
         NotFound: there is none of this number, or no such resource.
     """
-    rows = SuiteVersion.objects.filter(shop=shop, resource=resource).order_by("-number")
-    row = rows.first() if number is None else rows.filter(number=number).first()
-    if row is None:
+    found = [each for each in versions(shop, resource) if number is None or each.number == number]
+    if not found:
         raise NotFound(
             "There is no such version of this suite.", code="suite_not_found", next_step="Reload the page."
         )
-    return row
+    return found[0]
 
 
 def versions(shop: Shop, resource: str) -> list[SuiteVersion]:
-    """All versions, newest first."""
-    return list(SuiteVersion.objects.filter(shop=shop, resource=resource).order_by("-number"))
+    """All versions, newest first; none of what is no resource. Writes nothing."""
+    if resource not in RESOURCES:
+        return []
+    stored = list(SuiteVersion.objects.filter(shop=shop, resource=resource).order_by("-number"))
+    return stored or [_unsaved(shop, default(resource), 1, DEFAULT_AUTHOR, DEFAULT_REASON, shop.installed_at)]
 
 
 def suite(row: SuiteVersion) -> Suite:
@@ -108,11 +111,14 @@ def change(
         )
     try:
         wanted = expectations.edited(expectation, severity=severity, bounds=bounds)
+        _refuse_unstorable(before, wanted)
     except BadBounds as error:
         raise Refused(
             f"{str(error).capitalize()}. Nothing was changed.", code="bad_bounds", field="bounds"
         ) from None
     with transaction.atomic():
+        if row._state.adding:
+            _begin(shop, resource, now)
         saved = save(shop, before.with_changed([wanted]), author=actor, reason=reason, now=now)
         if saved.number != before.number:
             audit.record(
@@ -145,28 +151,48 @@ def save(shop: Shop, wanted: Suite, *, author: str, reason: str, now: datetime) 
     number = 1 if newest is None else newest.number + 1
     try:
         with transaction.atomic():
-            return SuiteVersion.objects.create(
-                shop=shop,
-                resource=wanted.resource,
-                number=number,
-                digest=wanted.digest,
-                content=wanted.plain(),
-                author=author,
-                reason=reason,
-                created_at=now,
-            )
+            saved = _unsaved(shop, wanted, number, author, reason, now)
+            saved.save(force_insert=True)
+            return saved
     except IntegrityError:
         raise _moved(number) from None
 
 
+def _refuse_unstorable(suite: Suite, wanted: Expectation) -> None:
+    """What no column can hold is never let in, whatever a person sets: it would stop the import instead of one row."""
+    if wanted.check is Check.TYPE and wanted.severity is Severity.WARN:
+        raise BadBounds("a value of another kind cannot be kept, so it cannot be let in with a warning")
+    kind = next(
+        (e.bounds["type"] for e in suite.expectations if e.field == wanted.field and e.check is Check.TYPE),
+        "",
+    )
+    if wanted.check is not Check.RANGE or kind not in ("integer", "decimal"):
+        return
+    if wanted.field.endswith("_id"):
+        raise BadBounds("numbers of things have no bounds of your own")
+    if kind == "decimal":
+        low, high = wanted.bounds.get("min"), wanted.bounds.get("max")
+        if wanted.severity is Severity.WARN:
+            raise BadBounds(
+                "an amount beyond all columns cannot be kept; widen the bounds instead of warning"
+            )
+        if low is None or high is None or low < -LARGEST_AMOUNT or high > LARGEST_AMOUNT:
+            raise BadBounds(f"amounts lie between -{LARGEST_AMOUNT} and {LARGEST_AMOUNT}")
+
+
 def _begin(shop: Shop, resource: str, now: datetime) -> Suite:
     try:
-        row = save(
-            shop, default(resource), author=DEFAULT_AUTHOR, reason="what every shop begins with", now=now
-        )
+        row = save(shop, default(resource), author=DEFAULT_AUTHOR, reason=DEFAULT_REASON, now=now)
     except SuiteMoved:  # another process began at the same moment
         row = version(shop, resource)
     return suite(row)
+
+
+def _unsaved(shop: Shop, suite: Suite, number: int, author: str, reason: str, at: datetime) -> SuiteVersion:
+    return SuiteVersion(
+        shop=shop, resource=suite.resource, number=number, digest=suite.digest, content=suite.plain(), author=author,
+        reason=reason, created_at=at,
+    )  # fmt: skip
 
 
 def _moved(number: int) -> SuiteMoved:

@@ -109,6 +109,12 @@ def by_day(shop: Shop, *, since: date) -> dict[str, dict[date, Ratio]]:
     return found
 
 
+def held(shop: Shop) -> dict[str, int]:
+    """Rows that wait for a decision, by resource."""
+    rows = HeldRow.objects.filter(shop=shop, state=HeldState.HELD).values("resource")
+    return {row["resource"]: row["n"] for row in rows.annotate(n=Count("pk"))}
+
+
 def lineage(shop: Shop, suites: Mapping[str, Suite]) -> list[dict[str, Any]]:
     """Which suites the shop's data went through, and how much of it passed: what a training run keeps."""
     passed = ratios(shop)

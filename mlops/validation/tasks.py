@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from mlops.validation import daily, profile
+from mlops.validation import daily, decisions, profile
 from mlops.validation.suites import SuiteMoved
 from tenancy.models import Shop
 from tenancy.scope import scope
@@ -22,6 +22,15 @@ def check_all() -> None:
 @shared_task(name="validation.check", base=ShopTask)
 def check(shop: Shop) -> None:
     daily.check(shop, now=timezone.now())
+    for halt_id in decisions.unfinished(shop):
+        bring_in.send(shop, halt_id)
+
+
+@shared_task(name="validation.bring_in", base=ShopTask)
+def bring_in(shop: Shop, halt_id: int) -> None:
+    """Rows of a halt that a person released, a thousand at a time."""
+    if decisions.bring_in(shop, halt_id, now=timezone.now(), most=decisions.AT_ONCE).left:
+        bring_in.send(shop, halt_id)
 
 
 @shared_task(name="validation.profile", base=ShopTask)

@@ -67,6 +67,7 @@ class VersionDetail:
     code_revision: str
     parent_number: int | None
     changes: tuple[SlotMove, ...]
+    validation: tuple[dict[str, Any], ...]  # suites that its data went through
 
 
 @dataclass(frozen=True, slots=True)

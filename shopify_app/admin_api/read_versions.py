@@ -13,6 +13,7 @@ from mlops.deployments.models import SlotChange
 from mlops.features.events import STOREFRONT_SLOTS, SlotName
 from mlops.features.models import Snapshot
 from mlops.registry.models import Version
+from mlops.training.models import TrainingRun
 from shopify_app.admin_api.facts import Measure, SlotFacts, SlotMove, VersionDetail, VersionFacts
 from tenancy.models import Shop
 
@@ -88,7 +89,13 @@ def version_detail(shop: Shop, version: Version) -> VersionDetail:
             )
             for change in changes
         ),
+        validation=tuple(_validation(version)),
     )
+
+
+def _validation(version: Version) -> list[dict[str, Any]]:
+    found = TrainingRun.objects.filter(pk=version.run_id).values_list("validation", flat=True).first()
+    return list(found or ())
 
 
 def _live(states: Mapping[SlotName, deployments.SlotState]) -> dict[int, tuple[str, ...]]:

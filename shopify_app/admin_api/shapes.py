@@ -56,6 +56,15 @@ class SlotMoveShape(serializers.Serializer[Any]):
     strategy = serializers.CharField()
 
 
+class PassedShape(serializers.Serializer[Any]):
+    suite = serializers.CharField()
+    version = serializers.IntegerField()
+    digest = serializers.CharField()
+    checked = serializers.IntegerField()
+    quarantined = serializers.IntegerField()
+    pass_ratio = serializers.FloatField()
+
+
 class VersionDetailShape(serializers.Serializer[Any]):
     version = VersionShape()
     kind = serializers.CharField()
@@ -66,6 +75,7 @@ class VersionDetailShape(serializers.Serializer[Any]):
     code_revision = serializers.CharField()
     parent_number = serializers.IntegerField(allow_null=True)
     changes = SlotMoveShape(many=True)
+    validation = PassedShape(many=True, help_text="suites that its data went through")
 
 
 class VersionPageShape(serializers.Serializer[Any]):

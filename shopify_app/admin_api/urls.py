@@ -14,6 +14,14 @@ from shopify_app.admin_api.markers import MarkersView, NoteView
 from shopify_app.admin_api.metafields import MetafieldsView
 from shopify_app.admin_api.overview import OverviewView, TrafficView
 from shopify_app.admin_api.privacy import CertificateView, ExportView, PrivacyView
+from shopify_app.admin_api.quality import (
+    DismissRowsView,
+    QualityView,
+    QuarantineView,
+    ReleaseView,
+    ReplayRowsView,
+    SuiteView,
+)
 from shopify_app.admin_api.reconciliation import ReconciliationView
 from shopify_app.admin_api.scoped_view import NothingHere
 from shopify_app.admin_api.slots import DeployView, RollBackView
@@ -58,6 +66,12 @@ urlpatterns = [
     path("fields", FieldsView.as_view(), name="fields"),
     path("fields/export", FieldsExportView.as_view(), name="fields-export"),
     path("metafields", MetafieldsView.as_view(), name="metafields"),
+    path("validation", QualityView.as_view(), name="validation"),
+    path("validation/suites/<str:resource>", SuiteView.as_view(), name="suite"),
+    path("validation/quarantine", QuarantineView.as_view(), name="quarantine"),
+    path("validation/quarantine/replay", ReplayRowsView.as_view(), name="quarantine-replay"),
+    path("validation/quarantine/dismiss", DismissRowsView.as_view(), name="quarantine-dismiss"),
+    path("validation/halts/<str:resource>/release", ReleaseView.as_view(), name="halt-release"),
     path("staff", StaffView.as_view(), name="staff"),
     path("staff/<member:user_id>", RoleView.as_view(), name="role"),
     re_path(r"^.*$", NothingHere.as_view(), name="nothing-here"),

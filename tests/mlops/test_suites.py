@@ -97,6 +97,12 @@ def test_a_change_of_what_somebody_else_changed_is_refused(begun: Shop) -> None:
         ("pass_share", {"min": 80}),
         ("row_band", {"weekdays": {"0": [1, 2]}}),
         ("lines.unit_price:near_known", {"times": 0}),
+        ("lines.unit_price:near_known", {"times": 10**400}),
+        ("currency:set", {"values": ["a\x00"]}),
+        ("currency:set", {"values": ["\ud800"]}),
+        ("order_id:range", {"max": 5}),
+        ("total:range", {"max": None}),
+        ("total:range", {"max": 1e15}),
     ],
 )
 def test_bounds_that_cannot_be_are_refused(begun: Shop, name: str, bounds: dict[str, Any]) -> None:
