@@ -13,6 +13,9 @@ from tenancy.bus.interface import BusFull
 from tenancy.bus.opened import open_bus
 from tests.tenancy.bus_battery import numbered, taken
 
+# Other rooms read Postgres at a scrape.
+pytestmark = pytest.mark.django_db
+
 AWAY = "unix:///nowhere/valkey.sock"
 
 

@@ -11,6 +11,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from tenancy import measures
 from tenancy.redis import client, key
 
+# Other rooms read Postgres at a scrape.
+pytestmark = pytest.mark.django_db
+
 CALLS = measures.counter("measures_test_calls_total", "calls of this test", ["phase"])
 
 
