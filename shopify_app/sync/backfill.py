@@ -324,6 +324,7 @@ def _finish(shop: Shop, job: ImportJob, now: datetime) -> bool:
             **FORGOTTEN,
         )
         _tell_when_complete(shop, now)
+    staging.give_space_back(job.lines_before + job.lines_read)
     log.info("sync.done", extra={"shop_id": shop.pk, "resource": job.resource, "lines": job.lines_read})
     return False
 

@@ -37,7 +37,8 @@ LOCK_WAIT_S = 15.0
 # 1,500 orders with 3,500 lines: about 0.3 s and 20 MB per transaction.
 ROWS_PER_BATCH = 5_000
 ROWS_PER_CLEARING = 50_000
-MOST_HELD = 1_000
+MOST_HELD = 500
+WORTH_A_VACUUM = 100_000
 Staged = tuple[int, int, bool, str]  # root id, line, child, body
 
 
@@ -155,6 +156,14 @@ def keep_before(job: ImportJob, bound: int, now: datetime) -> None:
 def clear(job: ImportJob, now: datetime) -> None:
     """Drop what is staged for the job, a part at a time so that the lease is renewed between."""
     keep_before(job, 0, now)
+
+
+def give_space_back(lines: int) -> None:
+    """After a large import, let the disk have the room that its staged lines took; a small one's is used again."""
+    if lines < WORTH_A_VACUUM or connection.in_atomic_block:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("vacuum (skip_locked) sync_stagedrow")
 
 
 def _rows(piece: Piece, marks: _Marks) -> Iterator[tuple[dict[str, Any], bytes, int, int | None]]:

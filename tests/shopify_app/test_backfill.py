@@ -284,6 +284,19 @@ def test_kill_9_at_any_moment_loses_and_doubles_nothing(devstore: RunningDevstor
     assert_exact(shop, devstore)
 
 
+def test_five_exports_run_side_by_side(devstore: RunningDevstore, installed: Shop) -> None:
+    devstore.control("POST", "/faults", {"bulk": {"rows_per_s": 300}})
+    with scope(installed):
+        for job in open_jobs():
+            backfill.step(installed, job.pk)
+        assert {each.state for each in ImportJob.objects.all()} == {JobState.EXPORTING}
+        operations = set(ImportJob.objects.values_list("operation_id", flat=True))
+    assert len(operations) == 5
+    devstore.control("POST", "/faults", {"bulk": {"rows_per_s": None}})
+    run_import(installed)
+    assert_exact(installed, devstore)
+
+
 def polls(shop: Shop, resource: Resource, until: Callable[[ImportJob], bool]) -> ImportJob:
     for _ in range(200):
         job = ImportJob.objects.get(resource=resource)
