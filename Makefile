@@ -10,7 +10,7 @@ export npm_config_update_notifier := false
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
 
-setup: .venv/.installed node_modules/.installed .cache/shopify/.installed .cache/chromium/.installed frontend/dist/.built ## Install everything; start nothing
+setup: .venv/.installed node_modules/.installed .cache/shopify/.installed .cache/chromium/.installed frontend/dist/.built extensions/pixel/dist/.built ## Install everything; start nothing
 
 demo: setup ## Run the whole product on a local Shopify: make demo [STORE=folder] [ARGS=--once]
 	@exec $(BIN)/python -m shopify_app.local.demo $(if $(STORE),--store "$(STORE)") $(ARGS)
@@ -20,7 +20,9 @@ run: setup ## Run the app alone against the Shopify of your environment
 
 test: setup ## Run all tests, browser tests included
 	@npx --no-install tsc -p frontend --noEmit
+	@npx --no-install tsc -p extensions/pixel
 	@npx --no-install vitest run --root frontend
+	@npx --no-install vitest run --root extensions/pixel
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-kafka: setup ## The event bus against a real broker: make test-kafka KAFKA_URL=kafka://host:9092
@@ -36,6 +38,7 @@ lint: setup ## Formatting, types and import contracts
 	@$(BIN)/lint-imports
 	@SHELFWISE_LOCAL=1 $(BIN)/mypy .
 	@npx --no-install tsc -p frontend --noEmit
+	@npx --no-install tsc -p extensions/pixel
 
 types: setup openapi ## Regenerate openapi.json and the front end's types
 	@npm run --silent types
@@ -71,7 +74,7 @@ stop: ## Stop the demo, and the private Postgres and Valkey
 	@test ! -x $(BIN)/python || $(BIN)/python -m shopify_app.local.stop
 
 clean: stop ## Remove everything that setup and the demo made
-	rm -rf .venv node_modules frontend/dist .cache var
+	rm -rf .venv node_modules frontend/dist extensions/pixel/dist .cache var
 
 .venv/.installed: requirements-dev.lock
 	@echo "· Python packages into .venv"
@@ -98,4 +101,9 @@ node_modules/.installed: package-lock.json package.json
 frontend/dist/.built: node_modules/.installed $(shell find frontend -type f -not -path 'frontend/dist/*' 2>/dev/null)
 	@echo "· The admin"
 	@npx --no-install vite build frontend --logLevel error
+	@touch $@
+
+extensions/pixel/dist/.built: node_modules/.installed $(wildcard extensions/pixel/src/*.ts) extensions/pixel/vite.config.ts
+	@echo "· The web pixel, for the local Shopify"
+	@npx --no-install vite build extensions/pixel --logLevel error
 	@touch $@

@@ -102,6 +102,11 @@ def make() -> Celery:
                 "schedule": 600.0,
                 "options": {"queue": "sync", "expires": 600},
             },
+            "pixels.settle_all": {
+                "task": "pixels.settle_all",
+                "schedule": 30.0,
+                "options": {"queue": "sync", "expires": 30},
+            },
             "exposures.collect": {
                 "task": "exposures.collect",
                 "schedule": 1.0,

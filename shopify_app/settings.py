@@ -112,6 +112,7 @@ INSTALLED_APPS = [
     "storefront_proxy",
     "shopify_app.webhooks",
     "shopify_app.sync",
+    "shopify_app.pixels",
     "shopify_app.privacy",
     "shopify_app.admin_api",
     "shopify_app",

@@ -92,7 +92,8 @@ def _shop(domain: str, name: str) -> Shop:
         state=ShopState.INSTALLED,
         currency="GBP",
         timezone="Europe/London",
-        scopes="read_customers,read_inventory,read_orders,read_products,read_themes,write_app_proxy",
+        scopes="read_customer_events,read_customers,read_inventory,read_orders,read_products,read_themes,"
+        "write_app_proxy,write_pixels",
         installed_at=NOON,
     )
 

@@ -19,6 +19,7 @@ from devstore.liquid_theme import ThemeExtension
 from devstore.pages.pictures import draw
 from devstore.pages.requests import MAX_ID
 from devstore.platform import Platform
+from devstore.web_pixels import PixelExtension
 
 STANDIN = Path(__file__).parent.parent / "standin"
 THEME = Path(__file__).parent.parent / "theme"
@@ -30,6 +31,7 @@ POLARIS_PARTS = (
 TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
     ".json": "application/json",
     ".svg": "image/svg+xml",
     ".png": "image/png",
@@ -54,6 +56,7 @@ class Cdn:
 
     platform: Platform
     extension: ThemeExtension | None
+    pixel: PixelExtension | None = None
     tokens: Path = TOKENS
 
     def routes(self) -> list[BaseRoute]:
@@ -64,6 +67,9 @@ class Cdn:
             Route("/cdn/devstore/admin/{name}", self.admin_asset),
             Route("/cdn/theme/{name}", self.theme_asset),
             Route("/cdn/extensions/{handle}/assets/{name}", self.extension_asset),
+            Route("/cdn/web-pixels/manager.js", self.pixel_manager),
+            Route("/cdn/web-pixels/sandbox", self.pixel_sandbox),
+            Route("/cdn/web-pixels/{handle}/index.js", self.pixel_bundle),
             Route("/cdn/images/{product_id:int}.svg", self.picture),
         ]
 
@@ -100,6 +106,19 @@ class Cdn:
         if self.extension is None or request.path_params["handle"] != self.extension.handle:
             return PlainTextResponse("Not found", status_code=404)
         return _file(request, _inside(self.extension.folder / "assets", request.path_params["name"]))
+
+    def pixel_manager(self, request: Request) -> Response:
+        return _file(request, STANDIN / "web-pixels.js")
+
+    def pixel_sandbox(self, request: Request) -> Response:
+        return _file(request, STANDIN / "web-pixel-sandbox.html")
+
+    def pixel_bundle(self, request: Request) -> Response:
+        if self.pixel is None or request.path_params["handle"] != self.pixel.handle:
+            return PlainTextResponse("Not found", status_code=404)
+        if not self.pixel.bundle.is_file():
+            return PlainTextResponse(f"{self.pixel.bundle} is missing: run `make setup`.", status_code=503)
+        return _file(request, self.pixel.bundle)
 
     def picture(self, request: Request) -> Response:
         store = self.platform.store_for(request)

@@ -18,9 +18,11 @@ from devstore.pages.ajax import cart_token, customer_of
 from devstore.pages.catalog import Json
 from devstore.pages.cdn import THEME
 from devstore.pages.requests import MAX_ID, PageRefusedError, Sent, answering, page_number, whole
+from devstore.pages.shop_pixel import ShopPixel
 from devstore.platform import Platform
 from devstore.proxy import CUSTOMER_COOKIE
 from devstore.store import Store
+from devstore.web_pixels import checkout
 
 PER_PAGE = 24
 MAX_QUERY = 200
@@ -38,6 +40,7 @@ _THEME = templates(THEME, asset_root="/cdn/theme/")
 class Storefront:
     platform: Platform
     extension: ThemeExtension | None
+    pixel: ShopPixel
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -98,6 +101,7 @@ class Storefront:
         found = {
             "title": title,
             "path": path,
+            "collection_id": collection_id,
             "terms": text,
             "products": catalog.products(store, rows),
             "products_count": count,
@@ -143,7 +147,10 @@ class Storefront:
                 for line in lines
             ],
         }
-        return self._page(sent, "thanks", {"order": shown, "title": f"Thank you: order {order['name']}"})
+        told = checkout(dict(order), [dict(line) for line in lines])
+        return self._page(
+            sent, "thanks", {"order": shown, "checkout": told, "title": f"Thank you: order {order['name']}"}
+        )
 
     def login(self, sent: Sent) -> Response:
         """Signs in whoever is asked for: a stand-in, with no password, for the local shop only."""
@@ -174,6 +181,7 @@ class Storefront:
     def _page(self, sent: Sent, template: str, found: Json, *, status: int = 200) -> Response:
         context = self._context(sent, template) | found
         context["app_block"] = self._block(template, context)
+        context["web_pixels"] = self.pixel.facts(template, context)
         return HTMLResponse(page(_THEME, template, context), status_code=status)
 
     def _context(self, sent: Sent, template: str) -> Json:

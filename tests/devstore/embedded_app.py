@@ -19,6 +19,7 @@ from starlette.routing import Route
 from devstore.server import listen
 
 EXPOSURE = "exposure_of_the_test_1"
+GIVEN_VISITOR = "visitor_given_by_the_server_1234"
 SCREEN = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="shopify-api-key" content="5f2c0d1e8a7b4c3d9e6f">
@@ -83,6 +84,7 @@ class EmbeddedApp:
             Route("/api/echo", self.echo),
             Route("/proxy/recommendations", self.recommendations),
             Route("/proxy/clicks", self.clicks, methods=["POST"]),
+            Route("/proxy/withdraw", self.withdraw, methods=["POST"]),
             Route("/bounce", self.screen),
             Route("/{path:path}", self.screen),
         ]
@@ -106,7 +108,13 @@ class EmbeddedApp:
         self.seen.append(("/proxy/recommendations", dict(request.query_params)))
         time.sleep(self.slow_s)
         found = {"slot": "product_page", "served_by": "item_to_item", "version": "1", "exposure": EXPOSURE}
+        if request.query_params.get("visitor") == "new":
+            found["visitor"] = GIVEN_VISITOR
         return JSONResponse({**found, "products": self.products})
+
+    async def withdraw(self, request: Request) -> Response:
+        self.seen.append(("/proxy/withdraw", await request.json()))
+        return JSONResponse({"accepted": True}, status_code=202)
 
     async def clicks(self, request: Request) -> Response:
         self.seen.append(("/proxy/clicks", await request.json()))
@@ -114,8 +122,8 @@ class EmbeddedApp:
 
 
 @contextmanager
-def embedded_app() -> Iterator[EmbeddedApp]:
-    app = EmbeddedApp()
+def embedded_app(app: EmbeddedApp | None = None) -> Iterator[EmbeddedApp]:
+    app = app or EmbeddedApp()
     listener = listen("127.0.0.1", 0)
     app.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     server = uvicorn.Server(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from devstore.api_state import STATE_FILE, ApiState
 from devstore.changes import create_product
 from devstore.config import Config, load_app
 from devstore.platform import Platform
@@ -31,7 +32,7 @@ name = "Shelfwise"
 application_url = "https://shelfwise.example.com"
 embedded = true
 [access_scopes]
-scopes = "read_orders,read_all_orders,read_products,read_inventory,read_customers,read_themes,write_app_proxy"
+scopes = "read_orders,read_all_orders,read_products,read_inventory,read_customers,read_themes,write_app_proxy,write_pixels,read_customer_events"
 optional_scopes = ["write_discounts"]
 [auth]
 redirect_urls = ["https://shelfwise.example.com/auth/callback"]
@@ -88,6 +89,7 @@ class RunningDevstore:
     url: str
     platform: Platform
     client: httpx.Client
+    pixels: ApiState
 
     def control(self, method: str, path: str, body: object = None) -> httpx.Response:
         return self.client.request(method, f"/_devstore{path}", json=body)
@@ -126,7 +128,9 @@ def running_devstore(
                 raise RuntimeError("the local Shopify did not start")
             time.sleep(0.01)
         with httpx.Client(base_url=url, timeout=15, trust_env=False) as client:
-            yield RunningDevstore(url, application.state.platform, client)
+            pixels = ApiState(folder / STATE_FILE)
+            yield RunningDevstore(url, application.state.platform, client, pixels)
+            pixels.close()
     finally:
         server.should_exit = True
         thread.join(timeout=10)

@@ -22,7 +22,8 @@ ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"
 OFFLINE = "urn:shopify:params:oauth:token-type:offline-access-token"
 ONLINE = "urn:shopify:params:oauth:token-type:online-access-token"
 APP_SCOPES = (
-    "read_all_orders,read_customers,read_inventory,read_orders,read_products,read_themes,write_app_proxy"
+    "read_all_orders,read_customer_events,read_customers,read_inventory,read_orders,read_products,read_themes,"
+    "write_app_proxy,write_pixels"
 )
 
 

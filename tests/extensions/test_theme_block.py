@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from devstore.liquid_theme import ThemeExtension, find_theme_extension
-from tests.devstore.embedded_app import EXPOSURE, EmbeddedApp, embedded_app
+from tests.devstore.embedded_app import EXPOSURE, GIVEN_VISITOR, EmbeddedApp, embedded_app
 from tests.devstore.running import DOMAIN, RunningDevstore, make_shop, running_devstore
 
 FOLDER = Path(__file__).resolve().parents[2] / "extensions" / "theme"
@@ -206,7 +206,8 @@ def test_products_fill_the_reserved_place_without_a_shift(page: Page, shop: Embe
     asked = wait_for(shop, "/proxy/recommendations")
     assert asked["slot"] == "product_page"
     assert asked["product_id"].isdigit()
-    assert re.fullmatch(r"[\w-]{8,64}", asked["visitor"])
+    assert asked["visitor"] == "new"
+    assert page.evaluate("JSON.parse(localStorage.getItem('shelfwise:visitor'))") == GIVEN_VISITOR
 
 
 @pytest.mark.browser

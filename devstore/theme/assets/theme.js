@@ -6,21 +6,27 @@
   'use strict';
   const CONSENT = 'devstore:consent';
   const allowed = () => localStorage.getItem(CONSENT) !== 'no';
+  const named = () => allowed() && localStorage.getItem(CONSENT) !== 'analytics'; // that alone: counted, not recognised
   window.Shopify = window.Shopify || {};
   window.Shopify.shop = document.body.dataset.shop;
   window.Shopify.customerPrivacy = {
     analyticsProcessingAllowed: allowed,
-    preferencesProcessingAllowed: allowed,
-    marketingAllowed: allowed,
-    saleOfDataAllowed: allowed,
+    preferencesProcessingAllowed: named,
+    marketingAllowed: named,
+    saleOfDataAllowed: named,
+    setTrackingConsent: ({ analytics, preferences }, done) => {
+      localStorage.setItem(CONSENT, analytics ? (preferences ? 'yes' : 'analytics') : 'no');
+      const detail = { analyticsAllowed: allowed(), preferencesAllowed: named(), marketingAllowed: named(), saleOfDataAllowed: named() };
+      document.dispatchEvent(new CustomEvent('visitorConsentCollected', { detail }));
+      done?.();
+    },
   };
   window.Shopify.loadFeatures = (features, done) => done && done();
 
   const box = document.querySelector('[data-consent]');
   box.checked = allowed();
   box.addEventListener('change', () => {
-    localStorage.setItem(CONSENT, box.checked ? 'yes' : 'no');
-    document.dispatchEvent(new CustomEvent('visitorConsentCollected', { detail: { analyticsAllowed: box.checked } }));
+    window.Shopify.customerPrivacy.setTrackingConsent({ analytics: box.checked, preferences: box.checked });
   });
 
   const count = document.querySelector('[data-cart-count]');

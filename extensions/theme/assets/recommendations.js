@@ -6,7 +6,8 @@
  */
 (() => {
   'use strict';
-  const VISITOR = 'shelfwise:visitor';
+  const VISITOR = 'shelfwise:visitor'; // the web pixel shares this key and the next
+  const STAFF = 'shelfwise:staff';
   const CLICKED = 'shelfwise:clicked';
   const MARK = 'shelfwise:mark';
   const DAY = 86400000;
@@ -40,17 +41,19 @@
       window.Shopify.loadFeatures([{ name: 'consent-tracking-api', version: '0.1' }], decide);
     });
 
-  /** A random id kept in this browser for this shop only, or '' without consent. */
-  const visitorId = async () => {
-    if (!(await consented())) {
-      write('localStorage', VISITOR, null);
-      return '';
-    }
+  /** The id that the app gave this browser for this shop, or ''. */
+  const held = () => {
     const kept = read('localStorage', VISITOR, '');
-    if (/^[\w-]{8,64}$/.test(kept)) return kept;
-    const made = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(18)))).replace(/\+/g, '-').replace(/\//g, '_');
-    write('localStorage', VISITOR, made);
-    return made;
+    return /^[\w-]{8,64}$/.test(kept) ? kept : '';
+  };
+
+  /** Tell the shop's web pixel; it decides what may be sent on. */
+  const publish = (name, data) => {
+    try {
+      window.Shopify?.analytics?.publish?.(name, data);
+    } catch {
+      /* no pixels on this page */
+    }
   };
 
   const askJson = async (url, patience, body) => {
@@ -126,11 +129,30 @@
       const query = new URLSearchParams({ slot: this.slotName, limit: this.dataset.limit });
       if (this.dataset.productId) query.set('product_id', this.dataset.productId);
       if (this.dataset.cart) query.set('cart', this.dataset.cart);
-      const visitor = await visitorId();
-      if (visitor) query.set('visitor', visitor);
+      if (await this.recognised()) query.set('visitor', held() || 'new');
+      const staff = read('localStorage', STAFF, '');
+      if (staff) query.set('staff', staff);
+      if (navigator.webdriver) query.set('automated', '1');
       const answer = await askJson(`${this.proxy}/recommendations?${query}`, 800);
+      if (answer.visitor && !held() && (await consented())) write('localStorage', VISITOR, answer.visitor);
       if (!answer.products?.length) throw new Error('empty');
       return answer;
+    }
+    /** Whether the visitor may be recognised. Without consent the id goes from browser and cart, and the app unlinks it. */
+    async recognised() {
+      if (await consented()) return true;
+      const visitor = held();
+      if (!visitor) return false;
+      write('localStorage', VISITOR, null);
+      this.tell('withdraw', { visitor });
+      askJson(`${this.root}/cart/update.js`, 5000, { attributes: { _ml_visitor: '' } }).catch(() => {});
+      return false;
+    }
+    tell(what, told) {
+      const body = JSON.stringify(told);
+      if (!navigator.sendBeacon?.(`${this.proxy}/${what}`, body)) {
+        fetch(`${this.proxy}/${what}`, { method: 'POST', body, keepalive: true }).catch(() => {});
+      }
     }
     /** Shopify's own related products, when ours do not answer; only for a product. */
     async askNative() {
@@ -153,6 +175,7 @@
       this.row.replaceChildren(...tiles);
       this.dataset.state = 'shown';
       if (answer.served_by) this.dataset.servedBy = answer.served_by;
+      if (answer.exposure) publish('shelfwise:shown', { exposure: answer.exposure, slot: this.slotName });
       return undefined;
     }
     /* Collapse only while out of sight: what the buyer is looking at must not move. */
@@ -215,11 +238,8 @@
       if (!exposure) return;
       const kept = Object.entries(read('sessionStorage', CLICKED, {})).filter(([, seen]) => Date.now() - seen.at < DAY).slice(-49);
       write('sessionStorage', CLICKED, { ...Object.fromEntries(kept), [product.product_id]: { exposure, at: Date.now() } });
-      const visitor = read('localStorage', VISITOR, '');
-      const body = JSON.stringify({ exposure, product_id: product.product_id, visitor });
-      if (!navigator.sendBeacon?.(`${this.proxy}/clicks`, body)) {
-        fetch(`${this.proxy}/clicks`, { method: 'POST', body, keepalive: true }).catch(() => {});
-      }
+      this.tell('clicks', { exposure, product_id: product.product_id, visitor: held() });
+      publish('shelfwise:clicked', { exposure, product_id: product.product_id });
     }
     followClick(productId) {
       const seen = read('sessionStorage', CLICKED, {})[productId];
@@ -236,7 +256,7 @@
       }
     }
     async markCart() {
-      const visitor = await visitorId();
+      const visitor = (await this.recognised()) && held();
       write('sessionStorage', MARK, null);
       if (visitor) await askJson(`${this.root}/cart/update.js`, 5000, { attributes: { _ml_visitor: visitor } }).catch(() => {});
     }
@@ -277,6 +297,10 @@
     }
   }
 
-  document.addEventListener('visitorConsentCollected', () => visitorId());
+  // The link in the admin that marks a member of staff's own browser ends in a signed pass.
+  const pass = /^#shelfwise-staff=(\d{1,12}\.[\w-]{1,24})$/.exec(location.hash);
+  if (pass) write('localStorage', STAFF, pass[1]);
+  document.addEventListener('visitorConsentCollected', () => document.querySelector('shelfwise-recommendations')?.recognised());
+  addEventListener('pagehide', () => publish('shelfwise:leaving', {}));
   if (!customElements.get('shelfwise-recommendations')) customElements.define('shelfwise-recommendations', Recommendations);
 })();
