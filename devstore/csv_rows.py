@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import hashlib
+import io
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -75,6 +77,7 @@ class CsvFile:
         self.path = path
         self.rows = 0  # data rows read so far, good and bad
         self.bytes_read = 0  # of the file as it lies on disk
+        self.header: list[str] = []  # known from the first row on
         self._aliases = aliases
         self._faults = faults
 
@@ -83,10 +86,11 @@ class CsvFile:
         with self.path.open("rb") as raw:
             records = self._records(self._lines(raw))
             header = next(records, None)
-            places = self._places(header[1] if header else [])
-            width = len(header[1]) if header else 0
+            self.header = header[1] if header else []
+            places = self._places(self.header)
+            width = len(self.header)
             for line, cells in records:
-                if not any(cells):
+                if not any(cells) and len(cells) <= width:
                     continue
                 self.rows += 1
                 if len(cells) != width:
@@ -110,6 +114,8 @@ class CsvFile:
                 if alias in lower:
                     found[name] = lower[alias]
                     break
+        if len(lower) < len(header):
+            self.repair(1, "two columns have the same name: the first counts")
         if not found:
             raise RowError(f"{self.path.name} has no header that Shopify writes")
         return found
@@ -117,11 +123,15 @@ class CsvFile:
     def _lines(self, raw: BinaryIO) -> Iterator[str]:
         """Physical lines as text. One that is not UTF-8 is read as Windows-1252, as spreadsheets save it."""
         packed = self.path.name.endswith(".gz")
-        stream = gzip.GzipFile(fileobj=raw) if packed else raw
+        stream = _utf8(gzip.GzipFile(fileobj=raw) if packed else raw)
         number = 0
         while True:
             try:
-                line = stream.readline(MAX_LINE_BYTES)
+                line = next(stream, b"")
+                too_long = len(line) == MAX_LINE_BYTES and not line.endswith(b"\n")
+                rest = line if too_long else b""
+                while rest and not rest.endswith(b"\n"):
+                    rest = next(stream, b"")
             except (OSError, EOFError) as error:
                 self.skip(number + 1, f"the compressed file is damaged from here on ({error})")
                 return
@@ -131,6 +141,10 @@ class CsvFile:
             self.bytes_read = raw.tell()
             if number == 1:
                 line = line.removeprefix(b"\xef\xbb\xbf")
+            if too_long:
+                # What is left of it is no CSV, whatever stands in it: the line is told, and those behind it are read.
+                self.repair(number, f"is longer than {MAX_LINE_BYTES} bytes: cut")
+                line = line[:100].replace(b'"', b"") + b"\n"
             try:
                 yield line.decode()
             except UnicodeDecodeError:
@@ -168,6 +182,21 @@ class CsvFile:
             yield begin, cells
             begin += len(taken)
             taken.clear()
+
+
+def _utf8(stream: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
+    """Lines of at most `MAX_LINE_BYTES`; UTF-16 with a byte order mark, as spreadsheets save it, becomes UTF-8."""
+    line = stream.readline(MAX_LINE_BYTES)
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        stream.seek(0)
+        text = io.TextIOWrapper(stream, encoding="utf-16", errors="replace", newline="")
+        while wide := text.readline(MAX_LINE_BYTES // 4):
+            yield wide.encode("utf-8", "replace")
+        text.detach()
+        return
+    while line:
+        yield line
+        line = stream.readline(MAX_LINE_BYTES)
 
 
 def decimal_of(text: str, column: str) -> Decimal:

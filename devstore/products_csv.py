@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from devstore import metafields_csv
 from devstore.csv_rows import CsvFile, CsvRow, RowError, decimal_of, stable_id, whole_of
 from devstore.effects import money
+from devstore.metafields_csv import MetafieldColumn
 from devstore.shop_changes import handle_of
 from devstore.store import Store, insert_sql
 
@@ -77,13 +79,22 @@ class _Group:
 def load_products(store: Store, file: CsvFile, *, loaded_at: str) -> Shelf:
     """Write every product of the export. `loaded_at`: its time of creation until an order tells an earlier one."""
     shelf = Shelf()
+    extra: list[MetafieldColumn] = []
     connection = store.connection()
     connection.execute("BEGIN IMMEDIATE")
     for number, group in enumerate(_groups(file), 1):
-        _write(store.domain, connection, file, group, shelf, loaded_at)
+        if number == 1:
+            extra = metafields_csv.columns(file.header)
+        written = _write(store.domain, connection, file, group, shelf, loaded_at)
+        for column in extra:
+            for owner, row in written:
+                if owner[0] == column.owner:
+                    column.take(connection, store.domain, owner[1], row, loaded_at)
         if number % BATCH == 0:
             connection.execute("COMMIT")
             connection.execute("BEGIN IMMEDIATE")
+    for number, column in enumerate(extra, 1):
+        column.finish(connection, number)
     connection.execute("COMMIT")
     return shelf
 
@@ -121,18 +132,22 @@ def _groups(file: CsvFile) -> Iterator[_Group]:
         yield group
 
 
-def _write(domain: str, tx: sqlite3.Connection, file: CsvFile, group: _Group, shelf: Shelf, at: str) -> None:
+def _write(
+    domain: str, tx: sqlite3.Connection, file: CsvFile, group: _Group, shelf: Shelf, at: str
+) -> list[tuple[tuple[str, int], CsvRow]]:
+    """Write one product; the result names it and its variants, each with the row that tells of it."""
     row = group.first
     product_id = stable_id(domain, "product", group.handle)
     try:
         status = STATUSES[row.get("status").lower()]
     except KeyError:
         file.skip(row.line, f"status is not active, draft or archived: {row.get('status')[:40]!r}")
-        return
+        return []
     names = [name for name in (row.get(f"option{i}_name") for i in (1, 2, 3)) if name] or ["Title"]
     variants: list[tuple[Any, ...]] = []
     sold: list[tuple[str, Sold]] = []
     titles: set[str] = set()
+    told: list[tuple[tuple[str, int], CsvRow]] = [(("product", product_id), row)]
     for variant in group.variants:
         try:
             values = _variant(domain, product_id, group.handle, variant, len(variants) + 1, at)
@@ -144,12 +159,13 @@ def _write(domain: str, tx: sqlite3.Connection, file: CsvFile, group: _Group, sh
             continue
         titles.add(values[2])
         variants.append(values)
+        told.append((("variant", values[0]), variant))
         shown = None if values[2] == "Default Title" else values[2]
         sold.append((values[3], Sold(product_id, values[0], row.get("title"), shown)))
     if not variants:
         if not group.variants:
             file.skip(row.line, "the product has no variant")
-        return
+        return []
     listed = row.get("published").lower() not in NO and status != "DRAFT"
     tags = [tag for tag in (part.strip() for part in row.get("tags").split(",")) if tag]
     tx.execute(
@@ -170,6 +186,7 @@ def _write(domain: str, tx: sqlite3.Connection, file: CsvFile, group: _Group, sh
             shelf.by_sku[sku] = item
         name = f"{item.product_title} - {item.variant_title}" if item.variant_title else item.product_title
         shelf.by_name.setdefault(name, item)
+    return told
 
 
 def _variant(

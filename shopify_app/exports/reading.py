@@ -139,7 +139,7 @@ class Table:
                 self._faults.mend(self.path.name, first[0], "a header name is there twice: the first counts")
             places.setdefault(name.lower(), place)
         for line, cells in split:
-            if not any(cells):
+            if not any(cells) and len(cells) <= len(self.header):
                 continue
             self.records += 1
             if len(cells) != len(self.header):
