@@ -29,6 +29,16 @@ _QUIET = frozenset(
         KafkaError._MAX_POLL_EXCEEDED,
     }
 )
+# A commit that comes after the group has dealt out its partitions anew.
+_HANDED_ON = frozenset(
+    {
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError._ASSIGNMENT_LOST,
+        KafkaError._STATE,
+    }
+)
 
 
 @dataclass(slots=True)
@@ -191,8 +201,16 @@ class Group:
             if place > self._committed.get(part, 0):
                 self._committed[part] = place
                 moved.append(TopicPartition(self._name, part, place))
-        if moved and self._reader is not None:
+        if not moved or self._reader is None:
+            return
+        try:
             self._reader.commit(offsets=moved, asynchronous=False)
+        except KafkaException as error:
+            if error.args[0].code() not in _HANDED_ON:
+                raise
+            # Another process has the partition now: it repeats what could not be committed, which does no harm.
+            for each in moved:
+                self._committed.pop(each.partition, None)
 
     def _parts(self) -> list[int]:
         about = self._view.list_topics(self._name, timeout=ANSWER_S).topics[self._name]

@@ -125,7 +125,7 @@ def test_what_a_killed_consumer_held_comes_to_another(shared: KafkaBus, servers:
         seen.update({each.fields["number"].decode(): each.attempts for each in found})
         shared.ack("test-killed", "readers", [each.id for each in found])
     assert len(seen) >= lag
-    assert max(seen.values()) == 2, "what the victim had in hand counts as tried"
+    assert max(seen.values()) >= 2, "what the victim had in hand counts as tried"
     assert shared.lag("test-killed", "readers").messages == 0
     assert shared.consume("test-killed", "readers", "heir", count=10) == []
 

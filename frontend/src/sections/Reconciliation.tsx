@@ -22,7 +22,9 @@ export function Reconciliation({ overview }: DataSection) {
         {answer.problem === null ? null : <Trouble problem={answer.problem} retry={answer.ask} stale={facts !== null} />}
         {facts === null ? (
           answer.problem === null ? (
-            <Loading what="the last comparison" />
+            <div class="comparison-waits">
+              <Loading what="the last comparison" />
+            </div>
           ) : null
         ) : (
           <>
