@@ -1,7 +1,7 @@
 """`make bench-budget`: several processes share one shop's rate limit; is it kept to, used up, and fair?
 
 A local Shopify is given a bucket that fills more slowly than the calls come: first their pace without a limit is measured,
-then 60 % of it is allowed. Backfill and follow-up threads call without a pause, serving threads now and then. Nothing may
+then half of it is allowed. Backfill and follow-up threads call without a pause, serving threads now and then. Nothing may
 be THROTTLED, 95 % of the points there were must be used, and serving must not wait although everything else does.
 """
 
@@ -33,7 +33,7 @@ CLIENT_ID, SECRET = "shelfwise-bench", "bench-secret"
 COUNTER = "bench_budget_calls"
 BUCKET = 2000.0
 WITHOUT_LIMIT = 1_000_000.0
-ALLOWED_SHARE_OF_PACE = 0.6
+ALLOWED_SHARE_OF_PACE = 0.5
 LONGEST_SERVING_WAIT_S = 0.05
 SMALLEST_SHARE_USED = 0.95
 THREADS = {Priority.BACKFILL.value: 2, Priority.FOLLOW_UP.value: 1, Priority.SERVING.value: 1}
@@ -260,7 +260,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--port", type=int, default=9392, help="of the local Shopify, if free (9392)")
-    parser.add_argument("--rate", type=float, help="restored points a second (60 %% of what a trial spends)")
+    parser.add_argument("--rate", type=float, help="restored points a second (half of what a trial spends)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     given = parser.parse_args()
     services = Embedded(default_folder() / "bench")

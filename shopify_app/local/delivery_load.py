@@ -32,6 +32,7 @@ class Plan:
         path: of a GET for a constant answer; empty for deliveries.
         number: of the first delivery. Those of another plan must have other numbers.
         products: ids to make order lines of.
+        copies: so many of one delivery instead of different ones.
     """
 
     port: int
@@ -43,6 +44,7 @@ class Plan:
     secret: str
     number: int
     products: Sequence[int]
+    copies: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Seen:
 
 def requests(plan: Plan) -> tuple[list[bytes], int]:
     """All requests of the plan, whole, and how many different deliveries they are."""
+    if plan.copies:
+        return [_delivery(plan, plan.number)] * plan.copies, 1
     count = int(plan.rate * plan.seconds)
     if plan.path:
         return [f"GET {plan.path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()] * count, 0

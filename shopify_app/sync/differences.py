@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 # Clocks differ and Shopify's search follows its changes with a delay: each sweep looks this far behind the watermark.
@@ -19,6 +19,8 @@ DAYS_ONE_BY_ONE = 31
 # Shopify opened in 2006: no object of a shop is older.
 FIRST_DAY = date(2004, 1, 1)
 WORST_GAP = 0.005
+# Shopify's pages of one search end after so many objects, whatever is left.
+PAGING_LIMIT = 25_000
 Mark = tuple[Any, ...]
 
 
@@ -65,6 +67,49 @@ def judge(theirs: State, ours: State | None) -> Verdict:
 
 def _alike(theirs: Mark, ours: Mark) -> bool:
     return all(a is None or b is None or a == b for a, b in zip(theirs, ours, strict=True))
+
+
+Key = TypeVar("Key", datetime, int)
+
+
+@dataclass(frozen=True, slots=True)
+class Place(Generic[Key]):
+    """Where a walk over a search stands, which is sorted by `Key`: a time, or an id.
+
+    Args:
+        begin: the smallest key that the search asks for.
+        after: cursor of the last page; empty at the first.
+        taken: objects that this search has listed.
+    """
+
+    begin: Key
+    after: str = ""
+    taken: int = 0
+
+
+def onward(
+    place: Place[Key], *, listed: int, largest: Key | None, size: int, after: str | None, step: Key
+) -> tuple[Place[Key] | None, bool]:
+    """The next place after a page, None at the end; and whether something may have been passed over.
+
+    Before Shopify's pages end, a new search begins at the largest key that was seen; what has that same key is listed
+    again. Only when more than a whole search have one key does the walk step over it.
+
+    Args:
+        listed: objects of the page.
+        largest: key among them; None when the page had none that was understood.
+        size: objects of a full page.
+        after: the cursor that the page told; None at the end.
+        step: the key after `begin`, where `largest` does not lead on.
+    """
+    if after is None:
+        return None, False
+    taken = place.taken + listed
+    if taken + size <= PAGING_LIMIT:
+        return Place(place.begin, after, taken), False
+    if largest is not None and largest > place.begin:
+        return Place(largest), False
+    return Place(step), True
 
 
 @dataclass(frozen=True, slots=True, order=True)

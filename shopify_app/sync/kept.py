@@ -62,7 +62,9 @@ TABLES: Mapping[str, Table] = {
         ),
     ),
     "customers": Table("features_customer", "customer_id", "created_at"),
-    "collections": Table("features_collection", "collection_id", "version_at", ("o.title",)),
+    "collections": Table(
+        "features_collection", "collection_id", "version_at", ("o.title", "cardinality(o.product_ids)")
+    ),
 }
 
 

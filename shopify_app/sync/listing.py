@@ -32,7 +32,7 @@ class Listed:
     Args:
         document, root: the operation and its connection.
         type: the name in Shopify's ids.
-        size: objects per page, about 300 points.
+        size: objects per page, about 300 points at most.
         day: the search field that names an object's day, with the sort key that serves it; None when there is none.
         counts: the operation that counts periods.
     """
@@ -62,9 +62,17 @@ class Page:
     numbers: Mapping[int, int] = field(default_factory=dict)
     erased: int = 0
 
+    @property
+    def listed(self) -> int:
+        return len(self.states) + self.skipped + self.erased
+
 
 def changed_since(moment_: datetime) -> str:
     return f"updated_at:>='{_stamp(moment_)}'"
+
+
+def from_id(object_id: int) -> str:
+    return f"id:>={object_id}"
 
 
 def within(listed: Listed, bounds: tuple[datetime, datetime]) -> str:
@@ -139,10 +147,22 @@ def absent(client: AdminClient, listed: Listed, ids: Iterable[int]) -> set[int]:
     return found
 
 
-def stock_page(
-    client: AdminClient, search: str, after: str | None
-) -> tuple[list[StockChanged], int, str | None]:
-    """Stock levels of one page of items, how many were not understood, and the next cursor.
+@dataclass(frozen=True, slots=True)
+class StockPage:
+    """Args:
+    items: how many there were.
+    last_item: the largest id; None without any.
+    """
+
+    levels: list[StockChanged]
+    items: int
+    last_item: int | None
+    skipped: int
+    after: str | None
+
+
+def stock_page(client: AdminClient, search: str, after: str | None) -> StockPage:
+    """Stock levels of one page of items, by id.
 
     Raises:
         as `AdminClient.run`.
@@ -150,15 +170,22 @@ def stock_page(
     variables = {"size": STOCK_ITEMS_PER_PAGE, "after": after or None, "search": search}
     items = client.run("InventoryTouched", variables)["inventoryItems"]
     levels: list[StockChanged] = []
+    ids: list[int] = []
     skipped = 0
     for item in items["nodes"]:
+        try:
+            ids.append(number(item.get("id"), "id"))
+        except Untranslatable:
+            skipped += 1
+            continue
         for level in item["inventoryLevels"]["nodes"]:
             try:
                 levels.append(rows.stock({**level, "__parentId": item["id"]}))
             except Untranslatable:
                 skipped += 1
     info = items["pageInfo"]
-    return levels, skipped, info["endCursor"] if info["hasNextPage"] else None
+    after = info["endCursor"] if info["hasNextPage"] else None
+    return StockPage(levels, len(items["nodes"]), max(ids, default=None), skipped, after)
 
 
 def customer(customer_id: int, state: State) -> CustomerChanged:
@@ -218,7 +245,10 @@ def _customer(row: Row) -> State:
 
 def _collection(row: Row) -> State:
     updated = moment(row.get("updatedAt"), "updatedAt")
-    return State(updated, updated, (text(row.get("title")),))
+    members = row.get("productsCount") or {}
+    # Beyond some number Shopify tells only that there are at least so many.
+    exact = members.get("count") if members.get("precision") == "EXACT" else None
+    return State(updated, updated, (text(row.get("title")), exact))
 
 
 LISTED: Mapping[str, Listed] = {
@@ -237,5 +267,5 @@ LISTED: Mapping[str, Listed] = {
         ("created_at", "CREATED_AT"),
         "CustomerCounts",
     ),
-    "collections": Listed("CollectionsTouched", "collections", "Collection", 250, _collection),
+    "collections": Listed("CollectionsTouched", "collections", "Collection", 125, _collection),
 }

@@ -117,6 +117,8 @@ class Sweep(ShopOwned):
     watermark = models.DateTimeField(help_text="each change before this moment was looked for")
     began_at = models.DateTimeField(null=True, help_text="the next watermark, once this sweep is through")
     cursor = models.TextField(blank=True)
+    walk_from = models.CharField(max_length=40, blank=True, help_text="see `differences.Place.begin`")
+    walked = models.IntegerField(default=0, help_text="see `differences.Place.taken`")
     found = models.JSONField(default=dict, help_text="see `differences.Findings`")
     todo = models.JSONField(default=list, help_text="periods whose counts are still to be compared")
     troubles = models.IntegerField(default=0, help_text="failures and deaths since the last progress")

@@ -25,9 +25,9 @@ from shopify_app.graphql.client import AccessDenied, AdminClient, BudgetSpent
 from shopify_app.graphql.throttle import Priority
 from shopify_app.sync import differences, kept, listing
 from shopify_app.sync.decide import MOST_TROUBLES, pause_after_trouble
-from shopify_app.sync.differences import OVERLAP, VISIBLE_DAYS, Findings, Period
+from shopify_app.sync.differences import OVERLAP, VISIBLE_DAYS, Findings, Period, Place, onward
 from shopify_app.sync.leases import LEASE, LeaseLost
-from shopify_app.sync.listing import LISTED, PERIODS_PER_CALL
+from shopify_app.sync.listing import LISTED, PERIODS_PER_CALL, Listed, Page
 from shopify_app.sync.models import (
     OPEN_SWEEPS,
     ImportJob,
@@ -47,6 +47,7 @@ log = logging.getLogger("shelfwise.sync")
 EVERY = timedelta(hours=4)
 INCIDENT = "reconciliation"
 STEP_S = 4.0
+SECOND = timedelta(seconds=1)
 Clock = Callable[[], datetime]
 
 
@@ -74,7 +75,7 @@ def start(
             resting = Sweep.objects.filter(shop=shop, resource=resource, state=SweepState.RESTING)
             back = {"watermark": since} if since else {}
             resting.update(
-                state=SweepState.WALKING, began_at=now, cursor="", found=Findings().plain(), todo=[], troubles=0,
+                state=SweepState.WALKING, began_at=now, cursor="", walk_from="", walked=0, found=Findings().plain(), todo=[], troubles=0,
                 problem="", problem_code="", next_step_at=now, finished_at=None, **back,
             )  # fmt: skip
         return list(Sweep.objects.filter(shop=shop, state__in=OPEN_SWEEPS).order_by("pk"))
@@ -157,25 +158,59 @@ def _work(shop: Shop, sweep: Sweep, client: AdminClient, now: datetime) -> None:
 def _walk(shop: Shop, sweep: Sweep, client: AdminClient, repair: Repair, now: datetime) -> None:
     """One page of what changed since the watermark. A page cut short is asked for again: what agrees is passed over."""
     findings = Findings.read(sweep.found)
-    search = listing.changed_since(sweep.watermark - OVERLAP)
+    since = sweep.watermark - OVERLAP
+    following: Place[datetime] | Place[int] | None
     if sweep.resource == Resource.INVENTORY:
-        levels, skipped, after = listing.stock_page(client, search, sweep.cursor)
-        findings.unsettled += skipped
-        repair.mend_stock(levels, findings)
+        following, passed_over = _walk_stock(client, repair, sweep, listing.changed_since(since), findings)
     else:
+        begin = datetime.fromisoformat(sweep.walk_from) if sweep.walk_from else since
+        place = Place(begin, sweep.cursor, sweep.walked)
         listed = LISTED[sweep.resource]
-        found = listing.page(client, listed, search, "UPDATED_AT", sweep.cursor)
-        wrong = list(repair.differing(found.states))
-        for start_at in range(0, len(wrong), PIECE):
-            repair.mend(listed, found, wrong[start_at : start_at + PIECE], findings)
+        found = listing.page(client, listed, listing.changed_since(begin), "UPDATED_AT", place.after)
+        _mend_page(repair, listed, found, findings)
         findings.compared += len(found.states)
         findings.unsettled += found.skipped
-        after = found.after
-    if after is not None:
-        _save(sweep, now, cursor=after, found=findings.plain(), troubles=0)
+        largest = max((each.version_at for each in found.states.values()), default=None)
+        following, passed_over = onward(
+            place,
+            listed=found.listed,
+            largest=largest,
+            size=listed.size,
+            after=found.after,
+            step=begin + SECOND,
+        )
+    findings.unsettled += passed_over
+    if following is not None:
+        begin_text = (
+            following.begin.isoformat() if isinstance(following.begin, datetime) else str(following.begin)
+        )
+        _save(
+            sweep, now, cursor=following.after, walk_from=begin_text, walked=following.taken, found=findings.plain(),
+            troubles=0,
+        )  # fmt: skip
         return
     todo = [] if sweep.resource == Resource.INVENTORY else _periods(shop, sweep, findings, now)
     _save(sweep, now, state=SweepState.COUNTING, cursor="", found=findings.plain(), todo=todo, troubles=0)
+
+
+def _walk_stock(
+    client: AdminClient, repair: Repair, sweep: Sweep, search: str, findings: Findings
+) -> tuple[Place[int] | None, bool]:
+    """One page of stock. Shopify sorts items by id alone."""
+    place = Place(int(sweep.walk_from or 0), sweep.cursor, sweep.walked)
+    if place.begin:
+        search = f"{search} AND {listing.from_id(place.begin)}"
+    found = listing.stock_page(client, search, place.after)
+    findings.unsettled += found.skipped
+    repair.mend_stock(found.levels, findings)
+    size, step = listing.STOCK_ITEMS_PER_PAGE, place.begin + 1
+    return onward(place, listed=found.items, largest=found.last_item, size=size, after=found.after, step=step)
+
+
+def _mend_page(repair: Repair, listed: Listed, found: Page, findings: Findings) -> None:
+    wrong = list(repair.differing(found.states))
+    for start_at in range(0, len(wrong), PIECE):
+        repair.mend(listed, found, wrong[start_at : start_at + PIECE], findings)
 
 
 def _periods(shop: Shop, sweep: Sweep, findings: Findings, now: datetime) -> list[list[str]]:
@@ -234,24 +269,31 @@ def _match(
         how many of them we were told to forget: they are not to be counted.
     """
     listed = LISTED[sweep.resource]
-    if bounds is None or listed.day is None:
-        search, sort = "", "ID"
-    else:
-        search, sort = listing.within(listed, bounds), listed.day[1]
     seen: set[int] = set()
     erased = 0
-    after: str | None = None
-    while True:
-        found = listing.page(client, listed, search, sort, after)
+    by_day: Place[datetime] | None = None if bounds is None else Place(bounds[0])
+    by_id: Place[int] | None = Place(0) if bounds is None else None
+    while by_day is not None or by_id is not None:
+        if by_day is not None and bounds is not None and listed.day is not None:
+            search = listing.within(listed, (by_day.begin, bounds[1]))
+            found = listing.page(client, listed, search, listed.day[1], by_day.after)
+            latest = max((each.at for each in found.states.values()), default=None)
+            by_day, passed_over = onward(
+                by_day, listed=found.listed, largest=latest, size=listed.size, after=found.after,
+                step=by_day.begin + SECOND,
+            )  # fmt: skip
+        elif by_id is not None:
+            search = listing.from_id(by_id.begin) if by_id.begin else ""
+            found = listing.page(client, listed, search, "ID", by_id.after)
+            by_id, passed_over = onward(
+                by_id, listed=found.listed, largest=max(found.states, default=None), size=listed.size,
+                after=found.after, step=by_id.begin + 1,
+            )  # fmt: skip
         seen |= set(found.states)
         erased += found.erased
-        wrong = list(repair.differing(found.states))
-        for start_at in range(0, len(wrong), PIECE):
-            repair.mend(listed, found, wrong[start_at : start_at + PIECE], findings)
+        findings.unsettled += passed_over
+        _mend_page(repair, listed, found, findings)
         repair.save(findings)
-        after = found.after
-        if after is None:
-            break
     ours = kept.living(shop, sweep.resource, bounds)
     absent = listing.absent(client, listed, set(ours) - seen)
     repair.bury({each: ours[each] for each in absent}, findings)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from shopify_app.sync.differences import DAYS_ONE_BY_ONE, Findings, Period, State, Verdict, judge, periods
+from shopify_app.sync.differences import (
+    DAYS_ONE_BY_ONE,
+    PAGING_LIMIT,
+    Findings,
+    Period,
+    Place,
+    State,
+    Verdict,
+    judge,
+    onward,
+    periods,
+)
 
 T = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LATER = T + timedelta(seconds=1)
@@ -87,3 +99,44 @@ def test_findings_survive_their_row() -> None:
         "Orders differed from Shopify: 1 missing, 2 not up to date, 1 deleted in Shopify, on 1 day."
         " All of it was repaired."
     )
+
+
+class ShopifysPages:
+    """Pages of objects sorted by a key, which end after 25,000 objects of one search, as Shopify's do."""
+
+    def __init__(self, keys: list[int], size: int) -> None:
+        self.keys, self.size, self.seen = sorted(keys), size, 0
+
+    def page(self, place: Place[int]) -> tuple[list[int], str | None]:
+        start = bisect_left(self.keys, place.begin) + int(place.after or 0)
+        passed = int(place.after or 0) + self.size
+        assert passed <= PAGING_LIMIT, "Shopify refuses"
+        part = self.keys[start : start + self.size]
+        return part, str(passed) if start + self.size < len(self.keys) else None
+
+
+def walked(keys: list[int], size: int) -> tuple[set[int], int]:
+    """Every key that a walk sees, and how often it may have passed something over."""
+    pages, seen, passed_over = ShopifysPages(keys, size), set[int](), 0
+    place: Place[int] | None = Place(0)
+    while place is not None:
+        part, after = pages.page(place)
+        seen |= set(part)
+        largest = max(part, default=None)
+        place, doubt = onward(
+            place, listed=len(part), largest=largest, size=size, after=after, step=place.begin + 1
+        )
+        passed_over += doubt
+    return seen, passed_over
+
+
+@pytest.mark.parametrize("size", [5, 100, 125, 250, 60])
+@pytest.mark.parametrize("count", [0, 1, 24_999, 25_000, 25_001, 80_123])
+def test_a_walk_goes_beyond_the_end_of_shopifys_pages(count: int, size: int) -> None:
+    keys = [each // 3 for each in range(count)]  # three objects in each second
+    assert walked(keys, size) == (set(keys), 0)
+
+
+def test_more_than_a_whole_search_in_one_second_is_stepped_over_and_said() -> None:
+    keys = [7] * 30_000 + [8, 9]
+    assert walked(keys, 250) == ({7, 8, 9}, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -373,3 +374,25 @@ def test_old_rows_are_forgotten(shop: Shop) -> None:
     with unscoped(why="as the scheduler does"):
         assert inbox.forget_old(now + timedelta(days=6)) == 0
         assert inbox.forget_old(now + timedelta(days=8)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_duplicates_at_once_are_one_row_and_one_order(shop: Shop) -> None:
+    """`make bench-webhooks` brings ten thousand."""
+    answers: list[int] = []
+
+    def bring() -> None:
+        answers.extend(deliver(order_payload()).status_code for _ in range(50))
+        connection.close()
+
+    threads = [threading.Thread(target=bring) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert answers == [200] * 200
+    assert work_off(shop) == 1
+    assert deliver(order_payload()).status_code == 200, "also after it was worked off"
+    assert work_off(shop) == 0
+    assert [each.state for each in rows()] == [DeliveryState.DONE]
+    assert store.counts(shop).orders == 1
