@@ -6,6 +6,8 @@
 -- KEYS[2] hash of calls that wait: ticket -> [place (a time: the smallest goes first), cost, alive until]
 -- KEYS[3] hash of calls on their way: ticket -> [cost, forgotten at, refunded then, reserved then, others then, sent at]
 local REQUESTS, REQUESTS_PER_S = 2, 2
+-- Shopify charges a call when it begins to work on it. After so long it has, or the caller died before sending it.
+local CHARGED_AFTER_S = 10
 
 local told = redis.call('TIME')
 local now = told[1] + told[2] / 1000000
@@ -37,9 +39,12 @@ local function living(key, until_at)
   return kept
 end
 
+-- Points of calls that Shopify may not have charged yet.
 local function points_on_their_way(running)
   local sum = 0
-  for _, entry in pairs(running) do sum = sum + entry[1] end
+  for _, entry in pairs(running) do
+    if entry[6] + CHARGED_AFTER_S > now then sum = sum + entry[1] end
+  end
   return sum
 end
 
