@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -26,10 +22,8 @@ from pytest_django import Settings
 from devstore import changes, order_changes, shop_changes
 from devstore.store import Store
 from mlops.features import store
-from mlops.features.models import Collection, Customer, EventRecord, Order, Product
+from mlops.features.models import Customer, EventRecord, Order, Product
 from shopify_app import installs
-from shopify_app.graphql import budget
-from shopify_app.graphql.throttle import Bucket, Priority
 from shopify_app.privacy import redact
 from shopify_app.sync import reconcile
 from shopify_app.sync.differences import Findings
@@ -37,7 +31,7 @@ from shopify_app.sync.models import OPEN_SWEEPS, ImportJob, Resource, Sweep, Swe
 from shopify_app.sync.tasks import reconcile_all
 from shopify_app.webhooks.drain import drain
 from tenancy import pseudonyms
-from tenancy.models import AuditEntry, Incident, Shop
+from tenancy.models import AuditEntry, Shop
 from tenancy.scope import scope
 from tests.devstore.running import CUSTOMER_ID, DOMAIN, SECRET, RunningDevstore, make_shop, running_devstore
 from tests.shopify_app.conftest import CLIENT_ID, OWNER
@@ -387,25 +381,6 @@ def test_a_throttled_and_failing_api_delays_the_sweep_only(shop: Shop, shopify: 
     assert difference(shop, shopify) == []
 
 
-def test_a_sweep_without_points_waits_and_is_no_trouble(shop: Shop, shopify: RunningDevstore) -> None:
-    """Another part of the app has just used our share up for some seconds to come."""
-    place(shopify.platform.store(DOMAIN), 3, now=timezone.now())
-    used = budget.take(shop, 250, Priority.FOLLOW_UP, patience_s=0)
-    budget.report(shop, used, Bucket(2000, 1000, 100, time.time()), spent=1300)
-    with scope(shop):
-        first = reconcile.start(shop, now=timezone.now(), resources=(Resource.ORDERS,))[0]
-        began = time.monotonic()
-        assert reconcile.step(shop, first.pk) is False
-        assert time.monotonic() - began < 1, "the worker is free for others meanwhile"
-        first.refresh_from_db()
-        assert (first.state, first.troubles, first.problem) == (SweepState.WALKING, 0, "")
-        assert first.next_step_at > timezone.now()
-        work_on(shop, first, timezone.now)
-        assert first.state == SweepState.RESTING
-    sweep(shop)
-    assert difference(shop, shopify) == []
-
-
 def test_a_holder_who_comes_back_from_the_dead_changes_nothing(shop: Shop) -> None:
     with scope(shop):
         open_one = reconcile.start(shop, now=timezone.now())[0]
@@ -462,91 +437,3 @@ def test_an_erased_customer_whom_shopify_still_lists_is_nobodys_fault(
     assert (found.left, found.unsettled) == ({}, 0)
     with scope(shop):
         assert not Customer.objects.filter(customer_id=pseudonyms.of(shop).of_customer(CUSTOMER_ID)).exists()
-
-
-def test_members_of_a_collection_are_compared(shop: Shop, shopify: RunningDevstore) -> None:
-    """A deleted product leaves its collections without a change of theirs; the webhooks that told it are lost."""
-    made = shopify.platform.store(DOMAIN)
-    products = [row["id"] for row in made.read("SELECT id FROM products ORDER BY id")]
-    then = timezone.now() - timedelta(hours=2)
-    made_now = shop_changes.create_collection(made, title="Autumn", product_ids=products[:3], now=then)
-    sweep(shop)
-    with scope(shop):
-        assert Collection.objects.get(collection_id=made_now[0].id).product_ids == products[:3]
-        Sweep.objects.update(watermark=timezone.now())
-    shop_changes.delete_product(made, products[0])
-    found = sweep(shop)
-    assert sum(found["collections"].wrong.values()) == 1
-    with scope(shop):
-        assert Collection.objects.get(collection_id=made_now[0].id).product_ids == products[1:3]
-    assert sweep(shop, after=timedelta(minutes=6))["collections"].repaired == 0
-
-
-WORKER = """
-import os
-os.environ["DJANGO_SETTINGS_MODULE"] = "shopify_app.settings"
-import django
-django.setup()
-import shopify_app.celery, time
-from shopify_app.sync import reconcile, repair
-from shopify_app.sync.models import OPEN_SWEEPS, Sweep
-from tenancy.models import Shop
-from tenancy.scope import scope
-repair.PIECE = reconcile.PIECE = 2  # many small transactions: the kill falls between and inside them
-shop = Shop.objects.get()
-print("ready", flush=True)
-with scope(shop):
-    while sweeps := list(Sweep.objects.filter(state__in=OPEN_SWEEPS)):
-        for each in sweeps:
-            reconcile.step(shop, each.pk)
-        time.sleep(0.01)
-"""
-
-
-@pytest.mark.django_db(transaction=True)
-def test_kill_9_in_the_middle_of_a_sweep_changes_nothing_of_its_end(
-    shop: Shop, shopify: RunningDevstore, doorstep: Any
-) -> None:
-    live_a_little(shopify, Random(3), things=12)
-    doorstep[1].clear()
-    assert difference(shop, shopify) != []
-    shopify.control("POST", "/faults", {"api": {"slow_s": 0.03, "bucket": 20000, "restore_rate": 1000}})
-    database = connection.settings_dict
-    url = f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST']}"
-    if not database["HOST"].startswith("/"):
-        url = f"postgresql://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
-    env = {
-        **os.environ, "DATABASE_URL": url, "SHOPIFY_SHOP_ORIGIN": shopify.url, "SHOPIFY_API_KEY": CLIENT_ID,
-        "SHOPIFY_API_SECRET": SECRET,
-    }  # fmt: skip
-    later = timezone.now() + timedelta(minutes=5)
-    with scope(shop):
-        reconcile.start(shop, now=timezone.now())
-        Sweep.objects.update(began_at=later)  # what is missing is nobody's delivery any more
-    kills = 0
-    for delay in (0.3, 0.5, 0.8):
-        worker = subprocess.Popen(
-            [sys.executable, "-c", WORKER], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )  # fmt: skip
-        assert worker.stdout is not None
-        try:
-            worker.stdout.readline()
-            worker.wait(timeout=delay)
-        except subprocess.TimeoutExpired:
-            kills += 1
-        finally:
-            worker.send_signal(signal.SIGKILL)
-            worker.wait()
-            worker.stdout.close()
-        with scope(shop):  # the lease of the dead lapses: the test does not wait for it
-            Sweep.objects.exclude(lease_token="").update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert kills >= 2
-    with scope(shop):
-        held = list(Sweep.objects.filter(state__in=OPEN_SWEEPS))
-        assert held, "something was left to do"
-        for each in held:
-            work_on(shop, each, timezone.now)
-        assert {each.state for each in Sweep.objects.all()} == {SweepState.RESTING}
-        told = Incident.objects.filter(kind=reconcile.INCIDENT).values_list("subject", flat=True)
-        assert list(told).count(Resource.ORDERS) == 1, "told once, whoever had to finish it"
-    assert difference(shop, shopify) == []
