@@ -696,10 +696,11 @@ export interface components {
          *     * `customer` - customer
          *     * `stock` - stock
          *     * `shop` - shop
+         *     * `visit` - visit
          *     * `metafield` - metafield
          * @enum {string}
          */
-        FieldShapeResourceEnum: "order" | "product" | "collection" | "customer" | "stock" | "shop" | "metafield";
+        FieldShapeResourceEnum: "order" | "product" | "collection" | "customer" | "stock" | "shop" | "visit" | "metafield";
         FieldsShape: {
             /** Format: date-time */
             measured_at: string | null;

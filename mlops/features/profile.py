@@ -116,4 +116,6 @@ def _filled(field: models.Field[Any, Any]) -> str:
         return f"nullif({field.column}, '')"
     if isinstance(field, ArrayField):
         return f"case when cardinality({field.column}) > 0 then {field.column} end"
+    if isinstance(field, models.JSONField):
+        return f"nullif({field.column}, '[]'::jsonb)"
     return str(field.column)

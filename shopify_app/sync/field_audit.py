@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
+
 from mlops.features import attributes, profile
 from mlops.features.models import FieldProfile
 from mlops.features.profile import Wanted
@@ -117,7 +119,9 @@ def _audited(field: Field, held: FieldProfile | None) -> Audited:
         name=field.name,
         meaning=field.meaning,
         type=field.type,
-        sources=(*bulk, *webhook),
+        sources=("storefront: web pixel and theme block",)
+        if field.resource is Resource.VISIT
+        else (*bulk, *webhook),
         stored=bool(field.column),
         rows=held.rows if held else None,
         filled=held.filled if held else None,
@@ -126,8 +130,17 @@ def _audited(field: Field, held: FieldProfile | None) -> Audited:
         example=_example(field, held),
         used_by=tuple(use.value for use in uses_of(field.column)),
         about=field.about.value,
-        kept=KEPT[field.resource] if field.column else NOT_KEPT,
+        kept=_kept(field),
     )
+
+
+def _kept(field: Field) -> str:
+    if not field.column:
+        return NOT_KEPT
+    if field.resource is Resource.VISIT:
+        periods = settings.RETAIN_DAYS
+        return f"{periods['storefront']} days, the visitor's number {periods['visitors']} days"
+    return KEPT[field.resource]
 
 
 def _root(resource: Resource) -> str:

@@ -31,7 +31,7 @@ TOPICS = {
 }  # fmt: skip
 STATE_TABLES = {
     "features_order", "features_orderline", "features_refund", "features_refundline", "features_product", "features_variant",
-    "features_collection", "features_customer", "features_stocklevel",
+    "features_collection", "features_customer", "features_stocklevel", "features_storefront_event",
 }  # fmt: skip
 # Columns that we make ourselves: no field of Shopify's stands behind them.
 OURS = {"shop_id", "deleted_at"}

@@ -13,6 +13,7 @@ const GROUPS: [FieldTaken["resource"], string][] = [
   ["stock", "Stock"],
   ["collection", "Collections"],
   ["customer", "Customers"],
+  ["visit", "Visits to the storefront"],
   ["shop", "The shop itself"],
 ];
 const VIEWS: Record<string, { name: string; has: (field: FieldTaken) => boolean }> = {

@@ -30,6 +30,7 @@ class Resource(StrEnum):
     CUSTOMER = "customer"
     STOCK = "stock"
     SHOP = "shop"
+    VISIT = "visit"
     METAFIELD = "metafield"
 
 
@@ -71,6 +72,7 @@ KEPT = {
     Resource.CUSTOMER: "until Shopify asks to erase the person, at most while the app is installed",
     Resource.STOCK: "while the app is installed",
     Resource.SHOP: "while the app is installed",
+    Resource.VISIT: "for RETENTION_STOREFRONT_DAYS, visitor numbers for RETENTION_VISITORS_DAYS",
     Resource.METAFIELD: "while you use it: stopping or marking it as personal erases its values",
 }
 NOT_KEPT = "not kept: read and forgotten"
@@ -78,7 +80,7 @@ NOT_KEPT = "not kept: read and forgotten"
 OPERATIONS = frozenset(
     {
         "BulkOperationCancel", "BulkOperationRun", "BulkOperationStatus", "ObjectCounts", "OrderCounts", "ProductCounts",
-        "CustomerCounts", "StillThere",
+        "CustomerCounts", "StillThere", "WebPixelCreate", "WebPixelHeld", "WebPixelUpdate",
     }
 )  # fmt: skip
 OPERATION_TOPICS = frozenset(
@@ -209,6 +211,8 @@ REGISTER: Sequence[Field] = (
            "when it last changed", shown=_RANGE),
     _field(_C, "handle", "text", "handle", "handle", "features_collection.handle", "its address in the shop"),
     _field(_C, "title", "text", "title", "title", "features_collection.title", "its name"),
+    _field(_C, "number of products", "number", "productsCount.count productsCount.precision", "", "",
+           "to compare the books"),
     _field(_C, "products", "list", "products.id", "", "features_collection.product_ids", "the products in it"),
     _field(_U, "number", "id", "id", "id admin_graphql_api_customer_deleted_id", "features_customer.customer_id",
            "Shopify's number of the person; no name, e-mail, phone or address is ever asked for", about=_PSEUDONYM),
@@ -238,4 +242,22 @@ REGISTER: Sequence[Field] = (
            "tenancy_shop.scopes", "what the app may read"),
     _field(Resource.METAFIELD, "definitions", "text", "id namespace key name type.name", "", "features_attribute.name",
            "names and types of your metafields; values only of those you use"),
+    _field(Resource.VISIT, "event", "text", "", "", "features_storefront_event.event_id", "the browser's number of the event"),
+    _field(Resource.VISIT, "kind", "text", "", "", "features_storefront_event.kind", "what the visitor did: looked, searched, put into the cart ...", shown=_COMMON),
+    _field(Resource.VISIT, "time", "time", "", "", "features_storefront_event.at", "when, corrected for the browser's clock", shown=_RANGE),
+    _field(Resource.VISIT, "browser's time", "time", "", "", "features_storefront_event.client_at", "when, by the browser's clock"),
+    _field(Resource.VISIT, "received at", "time", "", "", "features_storefront_event.received_at", "when it reached us"),
+    _field(Resource.VISIT, "consent", "text", "", "", "features_storefront_event.consent", "what the visitor agreed to", shown=_COMMON),
+    _field(Resource.VISIT, "visitor", "text", "", "", "features_storefront_event.visitor", "a consenting browser's random number", about=_PSEUDONYM),
+    _field(Resource.VISIT, "product", "id", "", "", "features_storefront_event.product_id", "the product looked at"),
+    _field(Resource.VISIT, "variant", "id", "", "", "features_storefront_event.variant_id", "the variant looked at"),
+    _field(Resource.VISIT, "collection", "id", "", "", "features_storefront_event.collection_id", "the collection looked at"),
+    _field(Resource.VISIT, "units", "number", "", "", "features_storefront_event.quantity", "units put into the cart", shown=_RANGE),
+    _field(Resource.VISIT, "price", "money", "", "", "features_storefront_event.price", "as the browser told it: not trusted"),
+    _field(Resource.VISIT, "currency", "text", "", "", "features_storefront_event.currency", "as the browser told it", shown=_COMMON),
+    _field(Resource.VISIT, "search", "text", "", "", "features_storefront_event.search", "words searched for, cleaned", about=_PSEUDONYM),
+    _field(Resource.VISIT, "recommendation", "text", "", "", "features_storefront_event.exposure_id", "our mark of what was shown", about=_PSEUDONYM),
+    _field(Resource.VISIT, "order", "id", "", "", "features_storefront_event.order_id", "the order that the visit ended in", about=_PSEUDONYM),
+    _field(Resource.VISIT, "cart lines", "list", "", "", "features_storefront_event.lines", "product, variant, units and price of each"),
+    _field(Resource.VISIT, "left out", "text", "", "", "features_storefront_event.excluded", "why it counts nowhere: a bot, staff ...", shown=_COMMON),
 )  # fmt: skip
