@@ -33,6 +33,13 @@ export type FieldTaken = Shapes["FieldShape"];
 export type Metafields = Shapes["MetafieldsShape"];
 export type Metafield = Shapes["MetafieldShape"];
 export type MetafieldWish = Shapes["WishShapeRequest"];
+export type Quality = Shapes["QualityShape"];
+export type Suite = Shapes["SuiteShape"];
+export type Expectation = Shapes["ExpectationShape"];
+export type SuiteChange = Shapes["SuiteChangeShape"];
+export type Quarantine = Shapes["QuarantineShape"];
+export type Held = Shapes["HeldRowShape"];
+export type ReplayedRows = Shapes["ReplayedShape"];
 export type ProblemDetail = Shapes["ProblemDetail"];
 
 /** A refusal in the API's one error shape, or our own words when no answer came. */
@@ -107,6 +114,24 @@ export async function downloadFields(): Promise<void> {
   link.click();
   URL.revokeObjectURL(link.href);
 }
+
+export const getQuality = (days: number, signal: AbortSignal) => read<Quality>(`validation?days=${days}`, signal);
+export const getSuite = (resource: string, number: number | null, compare: number | null, signal: AbortSignal) => {
+  const asked = [number === null ? "" : `number=${number}`, compare === null ? "" : `compare_with=${compare}`].filter(Boolean);
+  return read<Suite>(`validation/suites/${resource}${asked.length === 0 ? "" : `?${asked.join("&")}`}`, signal);
+};
+export const getQuarantine = (resource: string, state: string, before: number | null, signal: AbortSignal) =>
+  read<Quarantine>(
+    `validation/quarantine?limit=10&state=${state}${resource ? `&resource=${resource}` : ""}${before === null ? "" : `&before=${before}`}`,
+    signal,
+  );
+export const changeSuite = (resource: string, change: Shapes["SuiteChangeRequest"]) =>
+  write<Suite>("POST", `validation/suites/${resource}`, change);
+export const replayRows = (chosen: Shapes["ChosenRequest"]) => write<ReplayedRows>("POST", "validation/quarantine/replay", chosen);
+export const dismissRows = (chosen: Shapes["ChosenRequest"]) =>
+  write<Shapes["DismissedShape"]>("POST", "validation/quarantine/dismiss", chosen);
+export const releaseHalt = (resource: string, accepted: boolean, reason: string) =>
+  write<ReplayedRows>("POST", `validation/halts/${resource}/release`, { accepted, reason });
 
 function read<T>(path: string, signal: AbortSignal): Promise<T> {
   return call<T>(path, { signal }, "We could not reach Shelfwise.", "Look at your connection, then try again.");

@@ -9,6 +9,7 @@ import { Metafields } from "./pages/Metafields";
 import { Overview } from "./pages/Overview";
 import { Privacy } from "./pages/Privacy";
 import { Team } from "./pages/Team";
+import { Validation } from "./pages/Validation";
 import { Version } from "./pages/Version";
 import { Versions } from "./pages/Versions";
 import { useRoute, type Route } from "./router";
@@ -52,6 +53,8 @@ function Page({ route }: { route: Route }) {
       return <DataAudit />;
     case "metafields":
       return <Metafields />;
+    case "quality":
+      return <Validation />;
     case "audit":
       return <Audit />;
     case "team":

@@ -22,7 +22,7 @@ export interface PlotSpec {
 
 const FONT = "Inter, -apple-system, BlinkMacSystemFont, 'San Francisco', 'Segoe UI', Roboto, sans-serif";
 
-function layout(height: number, more: Record<string, unknown>): Record<string, unknown> {
+export function layout(height: number, more: Record<string, unknown>): Record<string, unknown> {
   return {
     height,
     margin: { l: 48, r: 12, t: 8, b: 36 },
@@ -36,14 +36,14 @@ function layout(height: number, more: Record<string, unknown>): Record<string, u
   };
 }
 
-const quiet = { gridcolor: colour.border, zerolinecolor: colour.border, fixedrange: true, automargin: true };
-const axisTitle = (text: string) => ({ text, font: { size: 12 } });
+export const quiet = { gridcolor: colour.border, zerolinecolor: colour.border, fixedrange: true, automargin: true };
+export const axisTitle = (text: string) => ({ text, font: { size: 12 } });
 
 const MOST_TICKS = 6;
 const FEWEST_DAYS = 7;
 
 /** Calendar days, not instants: every tick is a whole day, and the newest day always has one. */
-function dayAxis(days: readonly string[]): Record<string, unknown> {
+export function dayAxis(days: readonly string[]): Record<string, unknown> {
   const step = Math.max(1, Math.ceil((days.length - 1) / (MOST_TICKS - 1)));
   const tickvals = days.filter((_, position) => (days.length - 1 - position) % step === 0);
   return { ...quiet, type: "date", tickvals, tickformat: "%-d %b", hoverformat: "%-d %b %Y", showgrid: false, ticklen: 6, tickcolor: colour.surface };

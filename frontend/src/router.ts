@@ -10,6 +10,7 @@ export type Route =
   | { page: "privacy" }
   | { page: "fields" }
   | { page: "metafields" }
+  | { page: "quality" }
   | { page: "audit" }
   | { page: "team" }
   | { page: "missing"; path: string };
@@ -26,6 +27,7 @@ export function routeOf(path: string): Route {
   if (first === "privacy" && parts.length === 1) return { page: "privacy" };
   if (first === "data" && second === "fields" && parts.length === 2) return { page: "fields" };
   if (first === "data" && second === "metafields" && parts.length === 2) return { page: "metafields" };
+  if (first === "data" && second === "quality" && parts.length === 2) return { page: "quality" };
   if (first === "audit" && parts.length === 1) return { page: "audit" };
   if (first === "team" && parts.length === 1) return { page: "team" };
   return { page: "missing", path };

@@ -96,8 +96,10 @@ class Expectation:
             case Check.RANGE | Check.USUAL:
                 low, high = given.get("min"), given.get("max")
                 if low is not None and high is not None:
-                    return f"{low} to {high}"
-                return f"at least {low}" if high is None else f"at most {high}"
+                    return f"{low:,} to {high:,}"
+                if low is None and high is None:
+                    return "any"
+                return f"at least {low:,}" if high is None else f"at most {high:,}"
             case Check.SET:
                 values = [str(each) for each in given["values"]]
                 return ", ".join(values) if len(values) <= 8 else f"one of {len(values)} known values"

@@ -53,7 +53,16 @@ class Finding:
 
     @property
     def reason(self) -> str:
-        return f"{self.where} is {self.observed}; allowed: {self.expectation.allowed()}"
+        return f"{place(self.where)} is {self.observed}; allowed: {self.expectation.allowed()}"
+
+
+def place(where: str) -> str:
+    """`lines.2.unit_price` as people count: `unit price of line 3`."""
+    many, _, rest = where.partition(".")
+    at, _, name = rest.partition(".")
+    if at.isdecimal() and name:
+        return f"{name.replace('_', ' ')} of {many.removesuffix('s')} {int(at) + 1}"
+    return where.replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def test_the_page_tells_the_pass_ratio_and_the_held_rows(bob: Member, shop: Shop
     assert state(body, "products")["ratio"] is None
     assert body["halts"] == []
     (row,) = bob.ask("validation/quarantine?resource=orders").body["rows"]
-    assert row["reason"] == "lines.0.quantity is -3; allowed: 0 to 2147483647"
+    assert row["reason"] == "quantity of line 1 is -3; allowed: 0 to 2,147,483,647"
     assert (row["subject_id"], row["delivery"], row["came_by"], row["replayable"]) == (
         1,
         "webhook-1",

@@ -47,7 +47,9 @@ def open_app(page: Page, product: LiveProduct, path: str = "", *, staff: int = O
     return page.frames[1]
 
 
-@pytest.mark.parametrize("path", ["", "/versions", "/data", "/privacy", "/audit", "/team", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["", "/versions", "/data", "/data/quality", "/privacy", "/audit", "/team", "/nowhere"]
+)
 def test_pages_of_the_admin(page: Page, product: LiveProduct, path: str) -> None:
     app = open_app(page, product, path)
     for summary in app.locator("summary").all():

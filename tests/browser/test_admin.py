@@ -14,7 +14,17 @@ from tests.live_product import OWNER, VIEWER, LiveProduct
 
 pytestmark = pytest.mark.browser
 APP = "/admin/apps/shelfwise"
-PAGES = ("", "/versions", "/data", "/data/fields", "/data/metafields", "/privacy", "/audit", "/team")
+PAGES = (
+    "",
+    "/versions",
+    "/data",
+    "/data/fields",
+    "/data/metafields",
+    "/data/quality",
+    "/privacy",
+    "/audit",
+    "/team",
+)
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_good_rows_arrive_and_the_impossible_one_is_held_with_its_reason(shop: S
     (row,) = held(shop)
     assert (row.resource, row.subject_id, row.delivery, row.suite_number) == ("orders", 10, "webhook-10", 1)
     assert row.expectation == "lines.quantity:range"
-    assert row.reason == "lines.0.quantity is -2; allowed: 0 to 2147483647"
+    assert row.reason == "quantity of line 1 is -2; allowed: 0 to 2,147,483,647"
     assert (row.customer_id, row.visitor) == (77, "visitor-of-birch")
     assert "77" not in str(row.content), "the customer stands apart, where it can be erased"
     incident = Incident.objects.get(kind="validation_quarantine")
@@ -237,7 +237,7 @@ def test_the_command_says_what_arrived_and_what_did_not(
         call_command("replay_quarantine", shop.domain)
     assert stopped.value.code == 3
     told = capsys.readouterr().out
-    assert "orders 1: lines.0.quantity is -1" in told
+    assert "orders 1: quantity of line 1 is -1" in told
     assert "0 arrived, 1 still held" in told
 
 

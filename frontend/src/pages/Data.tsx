@@ -4,6 +4,7 @@ import type { ComponentType } from "preact";
 import { getOverview, type Overview } from "../api";
 import { DeadLetters } from "../sections/DeadLetters";
 import { EventFlow } from "../sections/EventFlow";
+import { Passing } from "../sections/Passing";
 import { HistoryIn } from "../sections/HistoryIn";
 import { Incidents } from "../sections/Incidents";
 import { Reconciliation } from "../sections/Reconciliation";
@@ -18,13 +19,16 @@ export interface DataSection {
 }
 
 /** Top to bottom. A section asks for its own facts and shows its own loading, empty and error states. */
-const SECTIONS: ComponentType<DataSection>[] = [Incidents, Reconciliation, HistoryIn, DeadLetters, EventFlow];
+const SECTIONS: ComponentType<DataSection>[] = [Incidents, Passing, Reconciliation, HistoryIn, DeadLetters, EventFlow];
 
 export function Data() {
   const overview = useAnswer(getOverview, nextLookMs);
   const facts = overview.data;
   return (
     <s-page heading="Data">
+      <s-button slot="secondary-actions" href="/data/quality">
+        Data quality
+      </s-button>
       <s-button slot="secondary-actions" href="/data/fields">
         Fields taken in
       </s-button>

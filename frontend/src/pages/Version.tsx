@@ -8,6 +8,7 @@ import { count, dayOf, interval, moment, percent, person, plural, score, scoreIn
 import { Loading, Trouble } from "../states";
 import { useAnswer } from "../use_answer";
 import { HowJudged, Quality, Verdict } from "../Quality";
+import { passed, suiteName } from "../quality_words";
 import { places, SLOT_NAMES } from "../words";
 
 const STOREFRONT: SlotKey[] = ["product_page", "cart", "home"];
@@ -191,6 +192,21 @@ function Settings({ parameters }: { parameters: VersionDetail["parameters"] }) {
   );
 }
 
+/** Which suites its data had gone through when it was trained. */
+function Passed({ validation }: { validation: VersionDetail["validation"] }) {
+  const judged = validation.filter((each) => each.checked > 0);
+  if (judged.length === 0) return <>–</>;
+  return (
+    <ul class="plain">
+      {judged.map((each) => (
+        <li key={each.suite}>
+          {suiteName(each.suite)}: {passed(each.pass_ratio)} of {plural(each.checked, "row")} passed suite version {each.version}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 function Origin({ detail, zone }: { detail: VersionDetail; zone: string }) {
   const { version } = detail;
   const rows: [string, ComponentChild][] = [
@@ -203,6 +219,7 @@ function Origin({ detail, zone }: { detail: VersionDetail; zone: string }) {
         ? "–"
         : `${dayOf(version.data_from, zone)} and ${dayOf(version.data_until, zone)}`,
     ],
+    ["Data quality", <Passed validation={detail.validation} />],
     ["Grew from", detail.parent_number === null ? "–" : `version ${detail.parent_number}`],
     ["Method", METHODS[detail.kind] ?? detail.kind],
     ["Settings", <Settings parameters={detail.parameters} />],
