@@ -7,16 +7,17 @@ import logging
 from datetime import datetime
 
 from django.conf import settings
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from shopify_app.sync import receive
 from shopify_app.verify.deliveries import read_headers, signature_header
 from shopify_app.verify.signatures import webhook_ok
-from shopify_app.webhooks import inbox, tasks
+from shopify_app.webhooks import inbox, shops, tasks
 from shopify_app.webhooks.body import BodyTooLarge, BodyUnfinished, read_body
 from tenancy import problems
-from tenancy.models import Shop, ShopState
+from tenancy.models import ShopState
 
 log = logging.getLogger("shelfwise.webhooks")
 COMPLIANCE = ("customers/data_request", "customers/redact", "shop/redact")
@@ -55,7 +56,7 @@ def _receive(request: HttpRequest, *, compliance: bool) -> HttpResponse:
     delivery = read_headers(request.headers)
     if isinstance(delivery, str):
         return _refuse(request, 400, "bad_header", "A header is missing or malformed.", field=delivery)
-    shop = Shop.objects.only("domain", "state", "pseudonym_key_sealed").filter(domain=delivery.shop).first()
+    shop = shops.named(delivery.shop, as_held=not compliance)
     if compliance and (shop is None or delivery.topic not in COMPLIANCE):
         return HttpResponse(status=200)  # nothing of this shop is here
     if shop is None or (
@@ -71,7 +72,12 @@ def _receive(request: HttpRequest, *, compliance: bool) -> HttpResponse:
         return HttpResponse(status=200)
     payload = receive.without_numbers(shop, delivery.topic, payload)
     triggered_at = _time(delivery.triggered_at, now)
-    if inbox.take_in(shop.pk, delivery, payload, triggered_at=triggered_at, now=now):
+    try:
+        fresh = inbox.take_in(shop.pk, delivery, payload, triggered_at=triggered_at, now=now)
+    except IntegrityError:  # the shop was erased since its row was read
+        shops.forget()
+        return _refuse(request, 404, "unknown_shop", "This shop has not installed the app.")
+    if fresh:
         tasks.hint(shop.pk)
     return HttpResponse(status=200)
 

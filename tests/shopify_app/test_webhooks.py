@@ -17,7 +17,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from mlops.features import store
 from mlops.features.models import Collection, Customer, Order, OrderLine, Product, StockLevel
-from shopify_app.webhooks import inbox
+from shopify_app.webhooks import inbox, shops
 from shopify_app.webhooks.drain import drain
 from shopify_app.webhooks.models import DeliveryState, InboxDelivery
 from tenancy import pseudonyms
@@ -396,3 +396,24 @@ def test_duplicates_at_once_are_one_row_and_one_order(shop: Shop) -> None:
     assert work_off(shop) == 0
     assert [each.state for each in rows()] == [DeliveryState.DONE]
     assert store.counts(shop).orders == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_shop_erased_a_moment_ago_is_unknown(shop: Shop) -> None:
+    """Its row is still held in this process's memory."""
+    assert deliver(order_payload()).status_code == 200
+    with unscoped(why="the test erases a shop"):
+        InboxDelivery.objects.all().delete()
+        with connection.cursor() as cursor:
+            cursor.execute("delete from tenancy_shop where id = %s", [shop.pk])
+    assert deliver(order_payload(), webhook_id="w-2").status_code == 404
+    with unscoped(why="the test looks at everything"):
+        assert not InboxDelivery.objects.exists()
+
+
+def test_an_uninstalled_shop_is_unknown_a_second_later(shop: Shop) -> None:
+    assert deliver(order_payload()).status_code == 200
+    Shop.objects.update(state=ShopState.UNINSTALLED, uninstalled_at=timezone.now())
+    shops.forget()  # a second later
+    assert deliver(order_payload(), webhook_id="w-2").status_code == 404
+    assert deliver({}, "app/uninstalled", webhook_id="w-3").status_code == 200
