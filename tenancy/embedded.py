@@ -171,7 +171,7 @@ class _Postgres:
         options = (
             f"-c listen_addresses='' -c unix_socket_directories='{self.sockets}' -c synchronous_commit=on"
             " -c max_connections=100 -c shared_buffers=256MB -c jit=off -c wal_compression=on"
-            f" -c max_wal_size=2GB -c checkpoint_timeout=15min -c cluster_name={self.cluster}"
+            f" -c max_wal_size=2GB -c checkpoint_timeout=15min -c autovacuum_work_mem=16MB -c cluster_name={self.cluster}"
         )
         with contextlib.suppress(subprocess.CalledProcessError):
             self._run(
