@@ -21,6 +21,7 @@ from tenancy.bus.opened import open_bus
 from tenancy.bus.topics import Topic, declare
 from tenancy.bus.work import IDLE_MS, Handled, work
 from tenancy.models import Shop
+from tenancy.outages import AWAY
 from tenancy.redis import client, key
 
 GROUP = "postgres"
@@ -66,6 +67,20 @@ def count_dropped(shop_id: int, dropped: Mapping[str, int], now: datetime) -> No
     pipe.expire(name, DROPPED_KEPT)
     _arrived.add(sum(dropped.values()), to=pipe, outcome="dropped")
     pipe.execute()
+
+
+def dropped(shop_id: int, *, days: int, now: datetime) -> dict[str, int]:
+    """What `count_dropped` has counted over the last days, by reason. Empty when Redis does not answer."""
+    pipe = client().pipeline(transaction=False)
+    for each in range(min(days, DROPPED_KEPT.days)):
+        pipe.hgetall(key("storefront_dropped", shop_id, (now - timedelta(days=each)).date().isoformat()))
+    found: Counter[str] = Counter()
+    try:
+        for counts in pipe.execute():
+            found.update({reason.decode(): int(count) for reason, count in counts.items()})
+    except AWAY:
+        return {}
+    return dict(found)
 
 
 def flush(*, consumer: str, now: datetime, stale_ms: int = IDLE_MS) -> int:

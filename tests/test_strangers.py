@@ -115,7 +115,8 @@ def rows(product: LiveProduct) -> dict[str, int]:
         still = "select count(*) from webhooks_inboxdelivery where state = 'pending'"
         found["webhooks open"] = (connection.execute(still).fetchone() or (0,))[0]
     with redis.Redis.from_url(product.stack.embedded.redis_url) as client:
-        found["exposures in flight"] = int(client.xlen("shelfwise:exposures"))
+        topics = ("exposures", "storefront_events")
+        found["exposures in flight"] = sum(int(client.xlen(f"shelfwise:bus:{topic}")) for topic in topics)
     assert found["features_order"], "the shop has a history to lose"
     return found
 

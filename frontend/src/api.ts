@@ -40,6 +40,8 @@ export type SuiteChange = Shapes["SuiteChangeShape"];
 export type Quarantine = Shapes["QuarantineShape"];
 export type Held = Shapes["HeldRowShape"];
 export type ReplayedRows = Shapes["ReplayedShape"];
+export type Storefront = Shapes["StorefrontShape"];
+export type BrowserLink = Shapes["BrowserLinkShape"];
 export type ProblemDetail = Shapes["ProblemDetail"];
 
 /** A refusal in the API's one error shape, or our own words when no answer came. */
@@ -64,6 +66,9 @@ export const getVersion = (id: string, signal: AbortSignal) =>
 export const getMarkers = (days: number, signal: AbortSignal) => read<Markers>(`markers?days=${days}`, signal);
 export const getAudit = (before: number | null, signal: AbortSignal) =>
   read<AuditPage>(before === null ? "audit" : `audit?before=${before}`, signal);
+export const getStorefront = (days: number, signal: AbortSignal) => read<Storefront>(`storefront?days=${days}`, signal);
+export const makeBrowserLink = () => write<BrowserLink>("POST", "storefront/browser-link", {});
+export const setTestVisitor = (visitor: string, test: boolean) => write<Storefront>("PUT", "storefront/test-visitors", { visitor, test });
 export const getStaff = (signal: AbortSignal) => read<Staff>("staff", signal);
 export const getReconciliation = (signal: AbortSignal) => read<Reconciliation>("reconcile", signal);
 export const getFlow = (signal: AbortSignal) => read<Flow>("flow", signal);

@@ -313,6 +313,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/storefront": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        get: operations["storefront"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/storefront/browser-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        post: operations["browser_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/storefront/test-visitors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        put: operations["set_test_visitor"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/traffic": {
         parameters: {
             query?: never;
@@ -544,6 +595,11 @@ export interface components {
             entries: components["schemas"]["AuditEntryShape"][];
             /** @description pass as `before` for older entries */
             next_before: number | null;
+        };
+        BrowserLinkShape: {
+            url: string;
+            /** Format: date-time */
+            until: string;
         };
         /**
          * @description * `type` - type
@@ -806,6 +862,37 @@ export interface components {
          * @enum {string}
          */
         IncidentShapeSeverityEnum: "warning" | "critical";
+        KindCount: {
+            kind: components["schemas"]["KindCountKindEnum"];
+            events: number;
+        };
+        /**
+         * @description * `page_viewed` - page_viewed
+         *     * `product_viewed` - product_viewed
+         *     * `collection_viewed` - collection_viewed
+         *     * `search_submitted` - search_submitted
+         *     * `product_added_to_cart` - product_added_to_cart
+         *     * `product_removed_from_cart` - product_removed_from_cart
+         *     * `cart_viewed` - cart_viewed
+         *     * `checkout_started` - checkout_started
+         *     * `checkout_completed` - checkout_completed
+         *     * `recommendations_shown` - recommendations_shown
+         *     * `recommendation_clicked` - recommendation_clicked
+         * @enum {string}
+         */
+        KindCountKindEnum: "page_viewed" | "product_viewed" | "collection_viewed" | "search_submitted" | "product_added_to_cart" | "product_removed_from_cart" | "cart_viewed" | "checkout_started" | "checkout_completed" | "recommendations_shown" | "recommendation_clicked";
+        MarkedBrowser: {
+            visitor: string;
+            reason: components["schemas"]["MarkedBrowserReasonEnum"];
+            /** Format: date-time */
+            since: string;
+        };
+        /**
+         * @description * `staff` - staff
+         *     * `test` - test
+         * @enum {string}
+         */
+        MarkedBrowserReasonEnum: "staff" | "test";
         MarkerShape: {
             id: number;
             kind: components["schemas"]["MarkerShapeKindEnum"];
@@ -966,6 +1053,18 @@ export interface components {
          * @enum {string}
          */
         PhaseCallsShapePhaseEnum: "serving" | "install" | "admin" | "webhook" | "backfill" | "reconcile";
+        PixelShape: {
+            state: components["schemas"]["PixelShapeStateEnum"];
+            problem: string;
+        };
+        /**
+         * @description * `on` - on
+         *     * `waiting` - waiting
+         *     * `failed` - failed
+         *     * `not_granted` - not_granted
+         * @enum {string}
+         */
+        PixelShapeStateEnum: "on" | "waiting" | "failed" | "not_granted";
         PrivacyShape: {
             /** @description newest first */
             requests: components["schemas"]["DataRequestShape"][];
@@ -1003,6 +1102,21 @@ export interface components {
             /** @description pass as `before` for older rows */
             next_before: number | null;
         };
+        ReasonCount: {
+            reason: components["schemas"]["ReasonCountReasonEnum"];
+            events: number;
+            /** @description recommendations that were given and do not count */
+            answers: number;
+        };
+        /**
+         * @description * `bot` - bot
+         *     * `headless` - headless
+         *     * `rate` - rate
+         *     * `staff` - staff
+         *     * `test` - test
+         * @enum {string}
+         */
+        ReasonCountReasonEnum: "bot" | "headless" | "rate" | "staff" | "test";
         ReconciliationShape: {
             state: components["schemas"]["ReconciliationShapeStateEnum"];
             resources: components["schemas"]["SweptShape"][];
@@ -1165,6 +1279,24 @@ export interface components {
          * @enum {string}
          */
         StepEnum: "walking" | "counting";
+        StorefrontDay: {
+            /** Format: date */
+            day: string;
+            kinds: components["schemas"]["KindCount"][];
+            /** @description of visitors who allow to be recognised */
+            personal: number;
+            excluded: components["schemas"]["ReasonCount"][];
+        };
+        StorefrontShape: {
+            pixel: components["schemas"]["PixelShape"];
+            timezone: string;
+            days: components["schemas"]["StorefrontDay"][];
+            kinds: components["schemas"]["KindCount"][];
+            personal: number;
+            excluded: components["schemas"]["ReasonCount"][];
+            not_taken: components["schemas"]["Unread"][];
+            marked: components["schemas"]["MarkedBrowser"][];
+        };
         SuiteChangeRequest: {
             reason: string;
             expectation: string;
@@ -1254,6 +1386,11 @@ export interface components {
          * @enum {string}
          */
         SweptShapeStateEnum: "no_history" | "never" | "running" | "failed" | "done";
+        TestVisitorOrderRequest: {
+            visitor: string;
+            /** @description false: visits of this browser count again from now on */
+            test: boolean;
+        };
         TiersShape: {
             item_to_item: number;
             trending: number;
@@ -1331,6 +1468,10 @@ export interface components {
          * @enum {string}
          */
         TrainingShapeStateEnum: "never" | "running" | "done" | "failed";
+        Unread: {
+            reason: string;
+            events: number;
+        };
         VersionDetailShape: {
             version: components["schemas"]["VersionShape"];
             kind: string;
@@ -2309,6 +2450,125 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    storefront: {
+        parameters: {
+            query?: {
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorefrontShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    browser_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BrowserLinkShape"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_test_visitor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestVisitorOrderRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorefrontShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

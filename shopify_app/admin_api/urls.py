@@ -26,6 +26,7 @@ from shopify_app.admin_api.reconciliation import ReconciliationView
 from shopify_app.admin_api.scoped_view import NothingHere
 from shopify_app.admin_api.slots import DeployView, RollBackView
 from shopify_app.admin_api.staff import RoleView, StaffView
+from shopify_app.admin_api.storefront import BrowserLinkView, StorefrontView, TestVisitorsView
 from shopify_app.admin_api.versions import VersionsView, VersionView
 from shopify_app.admin_api.webhooks import DeadLettersView, ReplayView
 
@@ -72,6 +73,9 @@ urlpatterns = [
     path("validation/quarantine/replay", ReplayRowsView.as_view(), name="quarantine-replay"),
     path("validation/quarantine/dismiss", DismissRowsView.as_view(), name="quarantine-dismiss"),
     path("validation/halts/<str:resource>/release", ReleaseView.as_view(), name="halt-release"),
+    path("storefront", StorefrontView.as_view(), name="storefront"),
+    path("storefront/browser-link", BrowserLinkView.as_view(), name="browser-link"),
+    path("storefront/test-visitors", TestVisitorsView.as_view(), name="test-visitors"),
     path("staff", StaffView.as_view(), name="staff"),
     path("staff/<member:user_id>", RoleView.as_view(), name="role"),
     re_path(r"^.*$", NothingHere.as_view(), name="nothing-here"),

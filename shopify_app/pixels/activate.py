@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +20,15 @@ from tenancy.scope import unscoped
 
 SCOPE = "write_pixels"
 TRY_AGAIN = timedelta(minutes=5)
+
+
+class PixelState(StrEnum):
+    """How the shop's pixel stands, for the merchant."""
+
+    ON = "on"
+    WAITING = "waiting"  # not created yet
+    FAILED = "failed"  # not created, and why is known
+    NOT_GRANTED = "not_granted"  # the shop has not granted the scopes for it
 
 
 class PixelRefused(UserFixable):
@@ -42,6 +52,16 @@ def due(now: datetime) -> list[int]:
         for shop in installed.order_by("pk")
         if (row := rows.get(shop.pk)) is None or (not _stands(row, shop) and row.next_try_at <= now)
     ]
+
+
+def state_of(shop: Shop) -> tuple[PixelState, str]:
+    """How the pixel stands, and what went wrong if something did. Within the shop's scope."""
+    if SCOPE not in shop.scopes.split(","):
+        return PixelState.NOT_GRANTED, ""
+    row = WebPixel.objects.filter(shop=shop).first()
+    if row is not None and _stands(row, shop):
+        return PixelState.ON, ""
+    return (PixelState.FAILED, row.problem) if row is not None and row.problem else (PixelState.WAITING, "")
 
 
 def settle(shop: Shop, *, now: datetime) -> bool:

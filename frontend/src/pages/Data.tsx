@@ -8,6 +8,7 @@ import { Passing } from "../sections/Passing";
 import { HistoryIn } from "../sections/HistoryIn";
 import { Incidents } from "../sections/Incidents";
 import { Reconciliation } from "../sections/Reconciliation";
+import { StorefrontEvents } from "../sections/StorefrontEvents";
 import { Loading, Trouble } from "../states";
 import { useAnswer } from "../use_answer";
 import { nextLookMs } from "./Overview";
@@ -19,7 +20,7 @@ export interface DataSection {
 }
 
 /** Top to bottom. A section asks for its own facts and shows its own loading, empty and error states. */
-const SECTIONS: ComponentType<DataSection>[] = [Incidents, Passing, Reconciliation, HistoryIn, DeadLetters, EventFlow];
+const SECTIONS: ComponentType<DataSection>[] = [Incidents, Passing, Reconciliation, HistoryIn, DeadLetters, EventFlow, StorefrontEvents];
 
 export function Data() {
   const overview = useAnswer(getOverview, nextLookMs);
