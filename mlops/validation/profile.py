@@ -40,7 +40,7 @@ def due(shop: Shop, *, now: datetime) -> bool:
 
 
 def profile(shop: Shop, *, now: datetime, reason: str) -> list[SuiteVersion]:
-    """Measure the last year and keep what is usual as new versions; those whose content stays as it is are left out.
+    """Measure the last year of the shop's orders and keep what is usual as new versions; those whose content stays as it is are left out.
 
     Raises:
         SuiteMoved: a person changed a suite in the same moment.
@@ -87,6 +87,18 @@ def band(days: Sequence[tuple[int, int]], *, mads: float = MADS) -> dict[str, li
 def _unless_by_hand(suite: Suite, learnt: Sequence[Expectation]) -> list[Expectation]:
     held = {each.name for each in suite.expectations if each.by_hand}
     return [each for each in learnt if each.name not in held]
+
+
+def _newest(shop: Shop, now: datetime) -> datetime:
+    """The end of the year that is measured: a history that ended years ago is measured to its own end."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select max(ordered_at) from features_order where shop_id = %s and deleted_at is null"
+            " and ordered_at <= %s",
+            [shop.pk, now],
+        )
+        found = cursor.fetchone()[0]
+    return now if found is None or now - found < AFTER else found
 
 
 def _orders(shop: Shop, suite: Suite, now: datetime) -> list[Expectation]:

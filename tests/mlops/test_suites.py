@@ -155,6 +155,13 @@ def test_thirty_days_of_data_are_profiled_once(shop: Shop) -> None:
     assert band.bounds["weekdays"]["0"][0] == 4.0
 
 
+def test_a_history_that_ended_years_ago_is_profiled_to_its_end(shop: Shop) -> None:
+    history(shop, days=60)
+    with scope(shop):
+        made = profile.profile(shop, now=NOON + timedelta(days=4_000), reason="history imported")
+    assert [each.resource for each in made] == ["orders", "products"]
+
+
 def test_a_profile_warns_and_never_holds(shop: Shop) -> None:
     history(shop, days=40)
     with scope(shop):

@@ -39,6 +39,7 @@ class Command(BaseCommand):
         now = timezone.now()
         draw = random.Random(options["seed"])  # noqa: S311 - made-up orders, not secrets
         taken: dict[str, list[float]] = {"without": [], "with": []}
+        spent: dict[str, list[float]] = {"without": [], "with": []}
         lines = 0
         gc.freeze()
         gc.set_threshold(100_000, 20, 20)  # as the workers do
@@ -51,15 +52,16 @@ class Command(BaseCommand):
                 for at in range(options["batches"] * 2 + 2):
                     batch = _orders(draw, at * ORDERS_PER_BATCH, now)
                     way = "with" if at % 2 else "without"
-                    began = time.perf_counter()
+                    began, busy = time.perf_counter(), time.process_time()
                     if at % 2:
                         came = gate.admit(shop, batch, source=Source.BACKFILL, now=now)
                         assert came.held == 0
                     else:
                         store.append(shop, batch, source=Source.BACKFILL, now=now)
-                    seconds = time.perf_counter() - began
+                    seconds, cpu = time.perf_counter() - began, time.process_time() - busy
                     if at >= 2:  # the first of each warms up
                         taken[way].append(seconds)
+                        spent[way].append(cpu)
                         lines += sum(len(each.lines) for each in batch if isinstance(each, OrderPlaced))
             transaction.set_rollback(True)
         per_batch = lines / (2 * options["batches"])
@@ -68,6 +70,10 @@ class Command(BaseCommand):
             f"append alone: {per_batch / alone:,.0f} lines/s (median of {options['batches']} batches)"
         )
         self.stdout.write(f"through the gate: {per_batch / gated:,.0f} lines/s")
+        idle, gate_cpu = (statistics.median(spent[way]) for way in ("without", "with"))
+        self.stdout.write(
+            f"processor time of this process: {(gate_cpu - idle) / per_batch * 1e6:.1f} us a line more"
+        )
         self.stdout.write(f"the gate adds {gated / alone - 1:.1%} to appending")
         self.stdout.write(f"the gate: {(gated - alone) / per_batch * 1e6:.1f} us a line")
         self.stdout.write(f"of an import of 16,000 lines/s: {(gated - alone) / per_batch * 16_000:.1%}")
