@@ -48,7 +48,7 @@ def profile(shop: Shop, *, now: datetime, reason: str) -> list[SuiteVersion]:
     with scope(shop):
         before = suites.current(shop, now=now)
         wanted = {
-            "orders": _orders(shop, before["orders"], now),
+            "orders": _orders(shop, before["orders"], _newest(shop, now)),
             "products": _products(shop, before["products"]),
         }
         saved = [
