@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storefront_proxy import visitors
+from tenancy.redis import key
 from tests.admin_api.members import session_token
 from tests.hostile import Answer, Request, check, facts, public_paths, send
 from tests.live_product import LiveProduct
@@ -116,7 +117,7 @@ def rows(product: LiveProduct) -> dict[str, int]:
         found["webhooks open"] = (connection.execute(still).fetchone() or (0,))[0]
     with redis.Redis.from_url(product.stack.embedded.redis_url) as client:
         topics = ("exposures", "storefront_events")
-        found["exposures in flight"] = sum(int(client.xlen(f"shelfwise:bus:{topic}")) for topic in topics)
+        found["exposures in flight"] = sum(int(client.xlen(key("bus", topic))) for topic in topics)
     assert found["features_order"], "the shop has a history to lose"
     return found
 
