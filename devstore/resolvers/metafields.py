@@ -25,6 +25,7 @@ from devstore.resolvers.fields import (
     columns,
     gid,
     gid_number,
+    id_field,
     identity,
     json_column,
     rows_by,
@@ -272,7 +273,7 @@ TYPES: TypeTable = {
         "definition": One("MetafieldDefinition", _definition),
     },
     "MetafieldDefinition": {
-        **identity("MetafieldDefinition"),
+        "id": id_field("MetafieldDefinition"),
         **columns(
             namespace="namespace", key="key", name="name", description="description", ownerType="owner_type"
         ),
