@@ -6,7 +6,7 @@ import { capital } from "./words";
 export function Loading({ what }: { what: string }) {
   return (
     <s-section>
-      <s-stack direction="inline" gap="base" alignItems="center">
+      <s-stack direction="inline" gap="base" alignItems="center" data-waits="">
         <s-spinner accessibilityLabel={`Loading ${what}`} size="base" />
         <s-text color="subdued">Loading {what}…</s-text>
       </s-stack>

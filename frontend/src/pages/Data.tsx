@@ -42,7 +42,13 @@ export function Data() {
           <Loading what="your data" />
         ) : null
       ) : (
-        SECTIONS.map((Section, place) => <Section key={place} overview={facts} again={overview.ask} />)
+        <div class="in-order">
+          {SECTIONS.map((Section, place) => (
+            <div key={place}>
+              <Section overview={facts} again={overview.ask} />
+            </div>
+          ))}
+        </div>
       )}
     </s-page>
   );
