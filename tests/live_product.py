@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,7 +36,9 @@ class LiveProduct:
 def live_product(folder: Path, *, orders: int, seed: int = 7) -> Iterator[LiveProduct]:
     """Generate a store of `orders` orders and start everything; nothing is installed yet."""
     supervisor = Supervisor(folder)
-    stack = Stack(folder, 18000, 19000)
+    # Two sessions that start at the same moment would both find the same port free.
+    apart = os.getpid() % 900
+    stack = Stack(folder, 18000 + apart, 19000 + apart)
     data = folder / "devstore"
     command = [sys.executable, "-m", "devstore", "generate", "--data", str(data), "--shop", SHOP]
     command += ["--orders", str(orders), "--months", "12", "--seed", str(seed)]
