@@ -60,5 +60,7 @@ def test_a_bulk_operation_tells_metafields_in_the_line_of_their_owner(api: Admin
 
 def test_values_are_of_defined_types(api: AdminClient) -> None:
     # What an app keeps under its own name is its own affair.
-    rows = api.store.read("SELECT DISTINCT namespace, key, type FROM metafields WHERE namespace NOT LIKE 'app--%'")
+    rows = api.store.read(
+        "SELECT DISTINCT namespace, key, type FROM metafields WHERE namespace NOT LIKE 'app--%'"
+    )
     assert {tuple(row) for row in rows} <= {(row[1], row[2], row[4]) for row in DEFINITIONS}
