@@ -226,6 +226,8 @@ def test_while_it_waits_it_says_so(page: Page, product: LiveProduct) -> None:
     page.route("**/api/overview", lambda route: held.append(route))
     app = visit(page, product)
     expect(app.get_by_text("Loading your overview…")).to_be_visible()
+    while not held:  # the words may be there before the question has left
+        page.wait_for_timeout(50)
     held[0].continue_()
     expect(app.get_by_text("Live now:")).to_be_visible()
 
