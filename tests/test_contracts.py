@@ -92,3 +92,10 @@ def test_only_the_gate_writes_the_event_log() -> None:
     outside = [each for each in _tracked("*.py") if each.relative_to(ROOT).parts[0] not in ("mlops", "tests")]
     assert len(outside) > 100
     assert [str(each.relative_to(ROOT)) for each in outside if importing.search(each.read_text())] == []
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    pages = [path for path in _tracked("docs/decisions/*.md") if path.is_file()]
+    numbers = [int(path.name[:4]) for path in pages]
+    assert sorted(numbers) == sorted(set(numbers))
+    assert [path.name for path in pages if not path.read_text().startswith(f"# {int(path.name[:4])}. ")] == []
