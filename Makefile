@@ -44,7 +44,7 @@ types: setup openapi ## Regenerate openapi.json and the front end's types
 	@npm run --silent types
 
 openapi: .venv/.installed
-	@SHELFWISE_LOCAL=1 $(BIN)/python manage.py spectacular --format openapi-json --file openapi.json
+	@SHELFWISE_LOCAL=1 $(BIN)/python manage.py spectacular --fail-on-warn --format openapi-json --file openapi.json
 
 bench-serving: setup ## Requests per second and latency of the storefront path, beside a constant view
 	@SHELFWISE_LOCAL=1 $(BIN)/python manage.py bench_serving $(ARGS)

@@ -156,6 +156,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "ENUM_NAME_OVERRIDES": {
+        "JudgedResourceEnum": "shopify_app.admin_api.quality_shapes.RESOURCES",
+        "ExpectationSeverityEnum": "shopify_app.admin_api.quality_shapes.SEVERITIES",
+    },
 }
 
 # --- Files, models, sync -----------------------------------------------------------------------------------------

@@ -630,7 +630,7 @@ export interface components {
              *     * `customers` - customers
              *     * `inventory` - inventory
              */
-            resource?: components["schemas"]["Resource634Enum"];
+            resource?: components["schemas"]["JudgedResourceEnum"];
         };
         CompareWishRequest: {
             /** @default asked for by hand */
@@ -712,11 +712,18 @@ export interface components {
         DismissedShape: {
             dismissed: number;
         };
+        /**
+         * @description * `warn` - warn
+         *     * `quarantine` - quarantine
+         *     * `halt` - halt
+         * @enum {string}
+         */
+        ExpectationSeverityEnum: "warn" | "quarantine" | "halt";
         ExpectationShape: {
             name: string;
             field: string;
             check: components["schemas"]["CheckEnum"];
-            severity: components["schemas"]["Severity346Enum"];
+            severity: components["schemas"]["ExpectationSeverityEnum"];
             bounds: {
                 [key: string]: unknown;
             };
@@ -778,7 +785,7 @@ export interface components {
             throttled: number;
         };
         HaltShape: {
-            resource: components["schemas"]["Resource634Enum"];
+            resource: components["schemas"]["JudgedResourceEnum"];
             /** Format: date-time */
             opened_at: string;
             reasons: string[];
@@ -790,7 +797,7 @@ export interface components {
         };
         HeldRowShape: {
             id: string;
-            resource: components["schemas"]["Resource634Enum"];
+            resource: components["schemas"]["JudgedResourceEnum"];
             subject_id: number | null;
             line_number: number | null;
             /** @description webhook id */
@@ -862,6 +869,16 @@ export interface components {
          * @enum {string}
          */
         IncidentShapeSeverityEnum: "warning" | "critical";
+        /**
+         * @description * `orders` - orders
+         *     * `refunds` - refunds
+         *     * `products` - products
+         *     * `collections` - collections
+         *     * `customers` - customers
+         *     * `inventory` - inventory
+         * @enum {string}
+         */
+        JudgedResourceEnum: "orders" | "refunds" | "products" | "collections" | "customers" | "inventory";
         KindCount: {
             kind: components["schemas"]["KindCountKindEnum"];
             events: number;
@@ -1159,16 +1176,6 @@ export interface components {
             /** @description still to be sent; they follow in the background or by asking again */
             left: number;
         };
-        /**
-         * @description * `orders` - orders
-         *     * `refunds` - refunds
-         *     * `products` - products
-         *     * `collections` - collections
-         *     * `customers` - customers
-         *     * `inventory` - inventory
-         * @enum {string}
-         */
-        Resource634Enum: "orders" | "refunds" | "products" | "collections" | "customers" | "inventory";
         ResourceShape: {
             resource: string;
             state: components["schemas"]["ResourceShapeStateEnum"];
@@ -1213,13 +1220,6 @@ export interface components {
             /** @description id of the version you saw live; else 409 */
             expected_version: string;
         };
-        /**
-         * @description * `warn` - warn
-         *     * `quarantine` - quarantine
-         *     * `halt` - halt
-         * @enum {string}
-         */
-        Severity346Enum: "warn" | "quarantine" | "halt";
         ShopShape: {
             domain: string;
             name: string;
@@ -1302,7 +1302,7 @@ export interface components {
             expectation: string;
             /** @description the version you were looking at */
             base: number;
-            severity?: components["schemas"]["Severity346Enum"];
+            severity?: components["schemas"]["ExpectationSeverityEnum"];
             bounds?: {
                 [key: string]: unknown;
             };
@@ -1313,7 +1313,7 @@ export interface components {
             after: components["schemas"]["ExpectationShape"] | null;
         };
         SuiteShape: {
-            resource: components["schemas"]["Resource634Enum"];
+            resource: components["schemas"]["JudgedResourceEnum"];
             version: components["schemas"]["SuiteVersionShape"];
             /** @description the version that holds now */
             newest: number;
@@ -1325,7 +1325,7 @@ export interface components {
             changes: components["schemas"]["SuiteChangeShape"][];
         };
         SuiteStateShape: {
-            resource: components["schemas"]["Resource634Enum"];
+            resource: components["schemas"]["JudgedResourceEnum"];
             version: number;
             author: string;
             /** Format: date-time */
