@@ -1,7 +1,7 @@
 /** One picture with its sentence and its table twin. The chart library is fetched only when a picture is on the page. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { PlotSpec, TableTwin } from "./plots";
+import type { PlotSpec, TableTwin } from "./plot_spec";
 
 export function Plot({ spec }: { spec: PlotSpec }) {
   const place = useRef<HTMLDivElement>(null);

@@ -9,7 +9,7 @@ const SHOWN = traffic([
 
 describe("plots and their table twins say the same", () => {
   it("answers by tier: one trace for each tier that spoke", () => {
-    const spec = tiersByDay(SHOWN);
+    const spec = tiersByDay(SHOWN).plain;
     expect(spec.data.map((trace) => trace["name"])).toEqual(["Picked"]);
     expect(spec.data[0]?.["y"]).toEqual([40, 0]);
     expect(spec.table.head.map((column) => column.text)).toEqual(["Day", "Answers", "Picked", "Trending", "Newest", "Nothing", "Clicks"]);
@@ -20,7 +20,7 @@ describe("plots and their table twins say the same", () => {
   });
 
   it("revenue: a refund day goes below zero in both", () => {
-    const spec = revenueByDay(SHOWN);
+    const spec = revenueByDay(SHOWN).plain;
     expect(spec.data[0]?.["y"]).toEqual([75, -20]);
     expect(spec.table.rows.map((row) => row[2])).toEqual(["£75.00", "-£20.00"]);
     expect(spec.summary).toContain("2 orders followed a recommendation: £55.00");
@@ -36,17 +36,6 @@ describe("plots and their table twins say the same", () => {
     expect(spec?.summary).toBe("Product page: ranking score 0.240, bestsellers 0.110, difference 0.130 (95% interval 0.110 to 0.150). Better than bestsellers.");
   });
 
-  it("marks the days on which the shop changed, in the picture and in the table", () => {
-    const marker = (day: string, detail: string) => ({ id: 1, kind: "note" as const, at: `${day}T10:00:00Z`, day, detail, by: "staff:1" });
-    const spec = revenueByDay(SHOWN, [marker("2026-11-02", "new supplier"), marker("2026-11-02", "rain"), marker("2026-10-01", "long ago")]);
-    const { shapes, annotations } = spec.layout as { shapes: { x0: string }[]; annotations: { hovertext: string }[] };
-    expect(shapes.map((each) => each.x0)).toEqual(["2026-11-02"]);
-    expect(annotations[0]?.hovertext).toBe("new supplier; rain");
-    expect(spec.table.head.at(-1)?.text).toBe("What changed");
-    expect(spec.table.rows.map((row) => row.at(-1))).toEqual(["", "new supplier; rain"]);
-    expect(revenueByDay(SHOWN).table.head.at(-1)?.text).toBe("Net revenue (GBP)");
-  });
-
   it("starts with the first day in use, and shows a week at least", () => {
     const idle = { requests: 0, clicks: 0, orders: 0, revenue: "0.00" };
     const late = traffic([...Array<typeof idle>(20).fill(idle), { ...idle, requests: 3 }]);
@@ -58,11 +47,11 @@ describe("plots and their table twins say the same", () => {
 
   it("labels every axis, and the newest day", () => {
     const many = traffic(Array.from({ length: 28 }, () => ({ requests: 1, clicks: 0, orders: 0, revenue: "0.00" })));
-    const { xaxis, yaxis } = tiersByDay(many).layout as { xaxis: { tickvals: string[] }; yaxis: { title: { text: string } } };
+    const { xaxis, yaxis } = tiersByDay(many).plain.layout as { xaxis: { tickvals: string[] }; yaxis: { title: { text: string } } };
     expect(xaxis.tickvals.length).toBeLessThanOrEqual(6);
     expect(xaxis.tickvals.at(-1)).toBe(many.days.at(-1)?.day);
     expect(yaxis.title.text).toBe("Answers a day");
-    expect(revenueByDay(many).layout["yaxis"]).toMatchObject({ title: { text: "Net revenue a day (GBP)" } });
+    expect(revenueByDay(many).plain.layout["yaxis"]).toMatchObject({ title: { text: "Net revenue a day (GBP)" } });
     expect(liveQuality(overview().slots)?.layout["xaxis"]).toMatchObject({ title: { text: "Score ahead of bestsellers, 95% interval" } });
   });
 

@@ -1,107 +1,25 @@
 /** Pure: data in, a plot specification with its summary and its table twin out. */
 
-import type { Marker, Measure, Overview, Traffic, Version, SlotKey } from "./api";
+import type { Measure, Overview, Traffic, Version, SlotKey } from "./api";
+import { dayPlot, fromFirst, type DayPlotSpec } from "./day_plots";
 import { count, day, money, plural, score, scoreInterval } from "./format";
-import { changed, followedSentence, headline, JUDGEMENTS, judge, SLOT_NAMES, TIERS, tiersSentence } from "./words";
+import { axisTitle, layout, quiet, type PlotSpec } from "./plot_spec";
+import { followedSentence, headline, JUDGEMENTS, judge, SLOT_NAMES, TIERS, tiersSentence } from "./words";
 
 const colour = __POLARIS_COLOURS__;
 
-export interface TableTwin {
-  head: { text: string; numeric: boolean }[];
-  rows: string[][];
-}
-
-export interface PlotSpec {
-  /** One sentence that says what the picture shows; read aloud in its place. */
-  summary: string;
-  height: number;
-  data: Record<string, unknown>[];
-  layout: Record<string, unknown>;
-  table: TableTwin;
-}
-
-const FONT = "Inter, -apple-system, BlinkMacSystemFont, 'San Francisco', 'Segoe UI', Roboto, sans-serif";
-
-export function layout(height: number, more: Record<string, unknown>): Record<string, unknown> {
-  return {
-    height,
-    margin: { l: 48, r: 12, t: 8, b: 36 },
-    font: { family: FONT, size: 12, color: colour.textSecondary },
-    paper_bgcolor: colour.surface,
-    plot_bgcolor: colour.surface,
-    hovermode: "x unified",
-    legend: { orientation: "h", x: 0, y: -0.18, font: { color: colour.text } },
-    bargap: 0.25,
-    ...more,
-  };
-}
-
-export const quiet = { gridcolor: colour.border, zerolinecolor: colour.border, fixedrange: true, automargin: true };
-export const axisTitle = (text: string) => ({ text, font: { size: 12 } });
-
-const MOST_TICKS = 6;
-const FEWEST_DAYS = 7;
-
-/** Calendar days, not instants: every tick is a whole day, and the newest day always has one. */
-export function dayAxis(days: readonly string[]): Record<string, unknown> {
-  const step = Math.max(1, Math.ceil((days.length - 1) / (MOST_TICKS - 1)));
-  const tickvals = days.filter((_, position) => (days.length - 1 - position) % step === 0);
-  return { ...quiet, type: "date", tickvals, tickformat: "%-d %b", hoverformat: "%-d %b %Y", showgrid: false, ticklen: 6, tickcolor: colour.surface };
-}
-
-/** The days from the first with anything on it, at least a week: weeks before the app was in use are not a trend. */
+/** The days from the first with anything on it. */
 export function inUse(traffic: Traffic): Traffic["days"] {
-  const first = traffic.days.findIndex((each) => each.requests > 0 || each.attributed_orders > 0 || Number(each.attributed_net_revenue) !== 0);
-  const from = first < 0 ? 0 : first;
-  return traffic.days.slice(Math.max(0, Math.min(from, traffic.days.length - FEWEST_DAYS)));
-}
-
-/** What changed on each of these days, for the picture (a line with a number) and for the table (a column). */
-interface Marked {
-  shapes: Record<string, unknown>[];
-  annotations: Record<string, unknown>[];
-  told: Map<string, string>;
-}
-
-function marked(days: readonly string[], markers: readonly Marker[]): Marked {
-  const told = new Map<string, string>();
-  for (const day of days) {
-    const here = markers.filter((each) => each.day === day).map(changed);
-    if (here.length > 0) told.set(day, here.join("; "));
-  }
-  const marks = [...told].map(([day, text], position) => ({ day, text, number: String(position + 1) }));
-  return {
-    told,
-    shapes: marks.map(({ day }) => ({
-      type: "line", x0: day, x1: day, yref: "paper", y0: 0, y1: 1, line: { color: colour.textSecondary, width: 1, dash: "dot" },
-    })),
-    annotations: marks.map(({ day, text, number }) => ({
-      x: day, yref: "paper", y: 1, yanchor: "bottom", showarrow: false, text: number, hovertext: text, font: { size: 11, color: colour.textSecondary },
-    })),
-  };
-}
-
-/** The layout's part of it; room above for the numbers only where there are any. */
-function drawn({ shapes, annotations }: Marked): Record<string, unknown> {
-  return shapes.length === 0 ? {} : { shapes, annotations, margin: { l: 48, r: 12, t: 22, b: 36 } };
-}
-
-/** The table's last column, when there is anything to say in it. */
-function withChanges(table: TableTwin, days: readonly string[], { told }: Marked): TableTwin {
-  if (told.size === 0) return table;
-  return {
-    head: [...table.head, { text: "What changed", numeric: false }],
-    rows: table.rows.map((row, position) => [...row, told.get(days[position] ?? "") ?? ""]),
-  };
+  return fromFirst(traffic.days, (each) => each.requests > 0 || each.attributed_orders > 0 || Number(each.attributed_net_revenue) !== 0);
 }
 
 const TIER_COLOURS = { item_to_item: colour.best, trending: colour.second, newest: colour.third, none: colour.none };
 
-export function tiersByDay(traffic: Traffic, markers: readonly Marker[] = []): PlotSpec {
+export function tiersByDay(traffic: Traffic): DayPlotSpec {
   const shown = inUse(traffic);
   const x = shown.map((each) => each.day);
-  const marks = marked(x, markers);
-  return {
+  return dayPlot({
+    days: x,
     summary: tiersSentence(traffic),
     height: 260,
     data: TIERS.map((tier) => ({
@@ -111,15 +29,13 @@ export function tiersByDay(traffic: Traffic, markers: readonly Marker[] = []): P
       y: shown.map((each) => each.tiers[tier.key]),
       marker: { color: TIER_COLOURS[tier.key] },
     })).filter((trace) => trace.y.some((value) => value > 0)),
-    layout: layout(260, {
-      ...drawn(marks),
+    layout: {
       barmode: "stack",
       showlegend: true,
       legend: { orientation: "h", x: 0, y: -0.2, traceorder: "normal", font: { color: colour.text } },
-      xaxis: dayAxis(x),
       yaxis: { ...quiet, title: axisTitle("Answers a day"), rangemode: "tozero", tickformat: ",d" },
-    }),
-    table: withChanges({
+    },
+    table: {
       head: [
         { text: "Day", numeric: false },
         { text: "Answers", numeric: true },
@@ -132,15 +48,15 @@ export function tiersByDay(traffic: Traffic, markers: readonly Marker[] = []): P
         ...TIERS.map((tier) => count(each.tiers[tier.key])),
         count(each.clicks),
       ]),
-    }, x, marks),
-  };
+    },
+  });
 }
 
-export function revenueByDay(traffic: Traffic, markers: readonly Marker[] = []): PlotSpec {
+export function revenueByDay(traffic: Traffic): DayPlotSpec {
   const shown = inUse(traffic);
   const x = shown.map((each) => each.day);
-  const marks = marked(x, markers);
-  return {
+  return dayPlot({
+    days: x,
     summary: followedSentence(traffic),
     height: 240,
     data: [
@@ -158,13 +74,11 @@ export function revenueByDay(traffic: Traffic, markers: readonly Marker[] = []):
         marker: { color: colour.brand },
       },
     ],
-    layout: layout(240, {
-      ...drawn(marks),
+    layout: {
       showlegend: false,
-      xaxis: dayAxis(x),
       yaxis: { ...quiet, title: axisTitle(`Net revenue a day (${traffic.currency})`), separatethousands: true },
-    }),
-    table: withChanges({
+    },
+    table: {
       head: [
         { text: "Day", numeric: false },
         { text: "Orders", numeric: true },
@@ -175,8 +89,8 @@ export function revenueByDay(traffic: Traffic, markers: readonly Marker[] = []):
         count(each.attributed_orders),
         money(each.attributed_net_revenue, traffic.currency),
       ]),
-    }, x, marks),
-  };
+    },
+  });
 }
 
 interface QualityRow {

@@ -42,7 +42,7 @@ describe("data quality in words", () => {
   });
 
   it("draws gaps where nothing came, and the table tells the same", () => {
-    const spec = passingPlot(quality);
+    const spec = passingPlot(quality).plain;
     expect(spec.data).toHaveLength(1);
     expect(spec.data[0]?.["y"]).toEqual([null, 1, null, 0.9]);
     expect(spec.table.rows).toEqual([["Nov 2, 2026", "100% of 100"], ["Nov 4, 2026", "90.00% of 50"]]);

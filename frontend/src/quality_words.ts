@@ -1,8 +1,9 @@
 /** Pure: data quality in words, and its picture. */
 
 import type { Expectation, Held, Quality, SuiteChange } from "./api";
+import { dayPlot, type DayPlotSpec } from "./day_plots";
 import { count, day, percent, plural } from "./format";
-import { axisTitle, dayAxis, layout, quiet, type PlotSpec } from "./plots";
+import { axisTitle, quiet } from "./plot_spec";
 import { RESOURCE_NAMES } from "./words";
 
 export const SUITE_NAMES: Record<string, string> = { ...RESOURCE_NAMES, refunds: "Refunds", inventory: "Stock levels" };
@@ -81,13 +82,15 @@ export function qualitySentence(quality: Quality): string {
 }
 
 /** One line for each kind of row that anything happened to; days on which nothing came are gaps. */
-export function passingPlot(quality: Quality): PlotSpec {
+export function passingPlot(quality: Quality): DayPlotSpec {
   const shown = quality.suites.filter((each) => each.days.length > 0);
   const days = daysBetween(quality.since, quality.until);
   const of = new Map(shown.map((each) => [each.resource, new Map(each.days.map((one) => [one.day, one]))]));
   const lowest = Math.min(1, ...shown.flatMap((each) => each.days.map((one) => one.ratio)));
   const withRows = days.filter((one) => shown.some((each) => of.get(each.resource)?.has(one)));
-  return {
+  return dayPlot({
+    days,
+    rowDays: withRows,
     summary: qualitySentence(quality),
     height: 240,
     data: shown.map((each) => ({
@@ -97,12 +100,12 @@ export function passingPlot(quality: Quality): PlotSpec {
       x: days,
       y: days.map((one) => of.get(each.resource)?.get(one)?.ratio ?? null),
       hovertemplate: "%{y:.2%}",
+      cliponaxis: false,
     })),
-    layout: layout(240, {
+    layout: {
       showlegend: shown.length > 1,
-      xaxis: dayAxis(days),
-      yaxis: { ...quiet, title: axisTitle("Rows that arrived"), tickformat: ".1%", range: [Math.max(0, lowest - 0.02), 1.005] },
-    }),
+      yaxis: { ...quiet, title: axisTitle("Rows that arrived"), tickformat: ".1%", range: [Math.max(0, lowest - 0.02), 1] },
+    },
     table: {
       head: [{ text: "Day", numeric: false }, ...shown.map((each) => ({ text: suiteName(each.resource), numeric: true }))],
       rows: withRows.map((one) => [
@@ -113,7 +116,7 @@ export function passingPlot(quality: Quality): PlotSpec {
         }),
       ]),
     },
-  };
+  });
 }
 
 export function daysBetween(since: string, until: string): string[] {

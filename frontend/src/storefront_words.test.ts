@@ -21,7 +21,7 @@ test("the sentences say how much, whose and what was left out", () => {
 });
 
 test("the picture holds a week at least, and its table says the same", () => {
-  const plot = storefrontByDay(facts());
+  const plot = storefrontByDay(facts()).plain;
   expect(plot.table.rows).toHaveLength(7);
   expect(plot.table.rows[6]).toEqual([day("2026-11-28"), "4", "0", "0", "0", "1", "0", "60%", "2"]);
   expect(plot.data.map((each) => each.name)).toEqual(["Pages", "Checkout", "Left out"]);

@@ -1,8 +1,9 @@
 /** Pure: what browsers told, as sentences, a picture and its table twin. */
 
 import type { Storefront } from "./api";
+import { dayPlot, fromFirst, type DayPlotSpec } from "./day_plots";
 import { count, day, plural, shareOf } from "./format";
-import { axisTitle, dayAxis, layout, quiet, type PlotSpec } from "./plots";
+import { axisTitle, quiet } from "./plot_spec";
 
 const colour = __POLARIS_COLOURS__;
 
@@ -40,19 +41,12 @@ const GROUPS: { name: string; colour: string; kinds: Kind[] }[] = [
   { name: "Checkout", colour: colour.best, kinds: ["checkout_started", "checkout_completed"] },
   { name: "Recommendations", colour: colour.brand, kinds: ["recommendations_shown", "recommendation_clicked"] },
 ];
-const FEWEST_DAYS = 7;
 
 type Day = Storefront["days"][number];
 const events = (each: Day | Storefront, kinds: readonly Kind[]) =>
   each.kinds.filter((found) => kinds.includes(found.kind)).reduce((sum, found) => sum + found.events, 0);
 const all = (each: Day | Storefront) => each.kinds.reduce((sum, found) => sum + found.events, 0);
 const leftOut = (each: Day | Storefront) => each.excluded.reduce((sum, found) => sum + found.events, 0);
-
-/** Days from the first with anything on it, at least a week. */
-function inUse(facts: Storefront): Day[] {
-  const first = facts.days.findIndex((each) => all(each) + leftOut(each) > 0);
-  return facts.days.slice(Math.max(0, Math.min(first < 0 ? 0 : first, facts.days.length - FEWEST_DAYS)));
-}
 
 export function toldSentence(facts: Storefront): string {
   const counted = all(facts);
@@ -70,26 +64,26 @@ export function leftOutSentence(facts: Storefront): string {
   return `${plural(some, "event")} of crawlers, programs, staff and test visitors ${some === 1 ? "is" : "are"} kept, and left out of every figure of this app.`;
 }
 
-export function storefrontByDay(facts: Storefront): PlotSpec {
-  const shown = inUse(facts);
+export function storefrontByDay(facts: Storefront): DayPlotSpec {
+  const shown = fromFirst(facts.days, (each) => all(each) + leftOut(each) > 0);
   const x = shown.map((each) => each.day);
   const bars = [
     ...GROUPS.map((group) => ({ name: group.name, colour: group.colour, y: shown.map((each) => events(each, group.kinds)) })),
     { name: "Left out", colour: colour.border, y: shown.map(leftOut) },
   ];
-  return {
+  return dayPlot({
+    days: x,
     summary: `${toldSentence(facts)} ${leftOutSentence(facts)}`,
     height: 280,
     data: bars
       .filter((each) => each.y.some((value) => value > 0))
       .map((each) => ({ type: "bar", name: each.name, x, y: each.y, marker: { color: each.colour } })),
-    layout: layout(280, {
+    layout: {
       barmode: "stack",
       showlegend: true,
       legend: { orientation: "h", x: 0, y: -0.2, traceorder: "normal", font: { color: colour.text } },
-      xaxis: dayAxis(x),
       yaxis: { ...quiet, title: axisTitle("Events a day"), rangemode: "tozero", tickformat: ",d" },
-    }),
+    },
     table: {
       head: [
         { text: "Day", numeric: false },
@@ -104,5 +98,5 @@ export function storefrontByDay(facts: Storefront): PlotSpec {
         count(leftOut(each)),
       ]),
     },
-  };
+  });
 }

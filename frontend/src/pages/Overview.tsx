@@ -1,7 +1,8 @@
 /** The first page: is data in, what is live and is it any good, what came of it, and how to undo. */
 
 import { useCallback, useEffect, useState } from "preact/hooks";
-import { getMarkers, getOverview, getTraffic, type Marker, type Overview as Facts, type Traffic } from "../api";
+import { getOverview, getTraffic, type Overview as Facts, type Traffic } from "../api";
+import { useMarkers } from "../DayPlot";
 import { count, money } from "../format";
 import { Changes } from "../sections/Changes";
 import { ImportProgress } from "../sections/ImportProgress";
@@ -13,7 +14,6 @@ import { useAnswer } from "../use_answer";
 import { capital, glance, importRemarks } from "../words";
 
 const DAYS = 28;
-const NONE: readonly Marker[] = [];
 const WHILE_WORKING_MS = 2_000;
 const WHILE_WAITING_MS = 10_000;
 /** How long the page is held back for the results, so that it is drawn once and nothing on it moves. */
@@ -29,14 +29,14 @@ export function nextLookMs(overview: Facts): number | null {
 export function Overview() {
   const overview = useAnswer(getOverview, nextLookMs);
   const traffic = useAnswer(useCallback((signal: AbortSignal) => getTraffic(DAYS, signal), []));
-  const markers = useAnswer(useCallback((signal: AbortSignal) => getMarkers(DAYS, signal), []));
+  const { known, answer: markers } = useMarkers(DAYS);
   const again = () => {
     overview.ask();
     traffic.ask();
     markers.ask();
   };
   const patient = usePatience();
-  const waiting = patient && traffic.data === null && traffic.problem === null;
+  const waiting = patient && ((traffic.data === null && traffic.problem === null) || known === null);
   const facts = waiting ? null : overview.data;
   return (
     <s-page heading="Overview">
@@ -63,7 +63,7 @@ export function Overview() {
               <Loading what="what shoppers saw" />
             ) : null
           ) : setupSteps(facts, traffic.data).every((step) => !step.done) ? null : (
-            <Results traffic={traffic.data} markers={markers.data?.markers ?? NONE} />
+            <Results traffic={traffic.data} markers={known === null ? [] : known.markers} />
           )}
           {markers.problem === null ? null : <Trouble problem={markers.problem} retry={markers.ask} stale={markers.data !== null} />}
           {markers.data === null || !anyLive(facts) ? null : (

@@ -1,11 +1,11 @@
 /** Data quality: what is stopped, how much passes, which rows are held back and why, and what is expected at all. */
 
-import { useCallback, useState } from "preact/hooks";
+import { useCallback, useMemo, useState } from "preact/hooks";
 import { getOverview, getQuality, releaseHalt, type Quality, type You } from "../api";
 import { WhyOff } from "../ChangeLive";
+import { DayPlot, useMarkers, type KnownMarkers } from "../DayPlot";
 import { Decide } from "../Decide";
 import { count, day, moment, person, plural } from "../format";
-import { Plot } from "../Plot";
 import { passed, passingPlot, qualitySentence, suiteName } from "../quality_words";
 import { HeldRows } from "../sections/HeldRows";
 import { SuiteInFull } from "../sections/SuiteInFull";
@@ -17,6 +17,7 @@ const DAYS = 30;
 export function Validation() {
   const overview = useAnswer(getOverview);
   const quality = useAnswer(useCallback((signal: AbortSignal) => getQuality(DAYS, signal), []));
+  const { known } = useMarkers(DAYS);
   const [resource, setResource] = useState("orders");
   const [turn, setTurn] = useState(0);
   const problem = quality.problem ?? overview.problem;
@@ -41,7 +42,7 @@ export function Validation() {
           stale={facts !== null}
         />
       )}
-      {facts === null || shop === null ? (
+      {facts === null || shop === null || known === null ? (
         problem === null ? (
           <Loading what="data quality" />
         ) : null
@@ -53,7 +54,7 @@ export function Validation() {
           <s-section heading="How much passes">
             <s-stack gap="base">
               <s-paragraph>{qualitySentence(facts)}</s-paragraph>
-              {facts.suites.some((each) => each.days.length > 0) ? <Plot spec={passingPlot(facts)} /> : null}
+              {facts.suites.some((each) => each.days.length > 0) ? <PassingByDay quality={facts} markers={known.markers} /> : null}
               <WhyOff you={shop.you} />
             </s-stack>
           </s-section>
@@ -64,6 +65,11 @@ export function Validation() {
       )}
     </s-page>
   );
+}
+
+function PassingByDay({ quality, markers }: { quality: Quality; markers: KnownMarkers }) {
+  const spec = useMemo(() => passingPlot(quality), [quality]);
+  return <DayPlot spec={spec} markers={markers} />;
 }
 
 interface StoppedProps {

@@ -2,9 +2,9 @@
 
 import { useCallback, useMemo, useState } from "preact/hooks";
 import { getStorefront, makeBrowserLink, Problem, setTestVisitor, type BrowserLink, type Storefront } from "../api";
+import { DayPlot, useMarkers, type KnownMarkers } from "../DayPlot";
 import { count, dayOf, plural } from "../format";
 import type { DataSection } from "../pages/Data";
-import { Plot } from "../Plot";
 import { Loading, Trouble } from "../states";
 import { KINDS, leftOutSentence, REASONS, storefrontByDay, toldSentence } from "../storefront_words";
 import { useAnswer } from "../use_answer";
@@ -17,6 +17,7 @@ const soon = (facts: Storefront) => (facts.pixel.state === "waiting" ? WHILE_WAI
 
 export function StorefrontEvents({ overview }: DataSection) {
   const answer = useAnswer(useCallback((signal: AbortSignal) => getStorefront(DAYS, signal), []), soon);
+  const { known } = useMarkers(DAYS);
   const [changed, setChanged] = useState<Storefront | null>(null);
   const facts = changed ?? answer.data;
   const ask = () => {
@@ -26,14 +27,14 @@ export function StorefrontEvents({ overview }: DataSection) {
   return (
     <s-section heading="Storefront events">
       {answer.problem === null ? null : <Trouble problem={answer.problem} retry={ask} stale={facts !== null} />}
-      {facts === null ? (
+      {facts === null || known === null ? (
         answer.problem === null ? (
           <Loading what="storefront events" />
         ) : null
       ) : (
         <s-stack gap="base">
           <PixelState facts={facts} ask={ask} />
-          <Told facts={facts} />
+          <Told facts={facts} markers={known.markers} />
           <WhoDoesNotCount facts={facts} mayOperate={overview.you.may_operate} changed={setChanged} />
         </s-stack>
       )}
@@ -63,7 +64,7 @@ function PixelState({ facts, ask }: { facts: Storefront; ask: () => void }) {
   );
 }
 
-function Told({ facts }: { facts: Storefront }) {
+function Told({ facts, markers }: { facts: Storefront; markers: KnownMarkers }) {
   const plot = useMemo(() => storefrontByDay(facts), [facts]);
   const nothing = facts.kinds.length === 0 && facts.excluded.length === 0;
   const unread = facts.not_taken.reduce((sum, each) => sum + each.events, 0);
@@ -82,7 +83,7 @@ function Told({ facts }: { facts: Storefront }) {
               </div>
             ))}
           </dl>
-          <Plot spec={plot} />
+          <DayPlot spec={plot} markers={markers} />
         </>
       )}
       {unread === 0 ? null : <s-text color="subdued">{plural(unread, "event")} could not be read, or came without consent, and left nothing behind.</s-text>}
