@@ -116,7 +116,7 @@ define('s-button', class Button extends Pressable {
     :host([disabled]) .inner { color: var(--p-color-text-disabled); background: var(--p-color-bg-fill-disabled); box-shadow: none; cursor: default; }
     :host([disabled][variant="primary"]) .inner { color: var(--p-color-text-brand-on-bg-fill-disabled); background: var(--p-color-bg-fill-brand-disabled); }
     :host([loading]) .label { visibility: hidden; }
-    .label { display: inline-flex; align-items: center; min-inline-size: 0; overflow-wrap: anywhere; }
+    .label { display: inline-flex; align-items: center; min-inline-size: 0; overflow-wrap: break-word; }
     .spin { position: absolute; inset: 0; margin: auto; inline-size: 16px; block-size: 16px; border: 2px solid currentColor; border-inline-end-color: transparent; border-radius: 50%; animation: turn 0.6s linear infinite; opacity: 0.7; }
     @keyframes turn { to { transform: rotate(1turn); } }
     @media (pointer: coarse) { .inner { min-block-size: 32px; } }
