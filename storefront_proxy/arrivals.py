@@ -16,6 +16,7 @@ from typing import Any
 from mlops.features import erase, store
 from mlops.features.storefront import CartLine, Consent, Exclusion, StorefrontEvent, StorefrontKind
 from tenancy import measures
+from tenancy.bus import in_flight
 from tenancy.bus.interface import SHOP, VISITOR, Delivery
 from tenancy.bus.opened import open_bus
 from tenancy.bus.topics import Topic, declare
@@ -132,6 +133,7 @@ def _settle(deliveries: Iterable[Delivery], now: datetime) -> Handled:
         asked = wanted[shop.pk]
         for visitor in sorted(asked.gone):
             erase.forget_visitor(shop, visitor, now=now)
+        in_flight.forget_dead(shop.pk, visitors=asked.gone)
         visited = store.record_visits(shop, asked.events)
         for visitor in sorted(asked.staff - asked.gone):
             store.exclude(shop, visitor, Exclusion.STAFF, now=now)

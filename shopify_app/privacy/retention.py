@@ -15,11 +15,12 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from mlops.features import frames
+from mlops.features import frames, tombstones
 from mlops.features.models import Snapshot
 from mlops.training.models import FINAL, TrainingRun
 from shopify_app.privacy import exports
 from tenancy import audit
+from tenancy.bus import in_flight
 from tenancy.models import Shop
 from tenancy.scope import scope
 
@@ -123,8 +124,14 @@ def _inbox(shop: Shop, before: datetime, now: datetime) -> int:
 
 
 def _dead_letters(shop: Shop, before: datetime, now: datetime) -> int:
-    """The payload goes; the row says on that there was one, and why it was given up."""
-    return _sql(
+    """The payload goes; the row says on that there was one, and why it was given up. The event bus's go as a whole.
+
+    There a message may also have been given up after its visitor was forgotten.
+    """
+    count = in_flight.lapse_dead(shop.pk, before=before)
+    forgotten = tombstones.among(shop, visitors=in_flight.visitors_of_dead(shop.pk)).visitors
+    count += in_flight.forget_dead(shop.pk, visitors=forgotten)
+    return count + _sql(
         "update webhooks_inboxdelivery set payload = '{}'::jsonb where id in (select id from webhooks_inboxdelivery"
         " where shop_id = %s and state = 'dead' and received_at < %s and payload <> '{}'::jsonb limit %s)", shop, before,
     )  # fmt: skip
@@ -186,7 +193,7 @@ PERIODS: tuple[Period, ...] = (
            _storefront, _days("storefront")),
     Period("inbox", "RETENTION_INBOX_DAYS", "That a message of Shopify's arrived. Its content goes as soon as it is done.",
            _inbox, _days("inbox")),
-    Period("dead_letters", "RETENTION_DEAD_LETTERS_DAYS", "The content of Shopify's messages that could not be used.",
+    Period("dead_letters", "RETENTION_DEAD_LETTERS_DAYS", "The content of messages, Shopify's and browsers', that could not be used.",
            _dead_letters, _days("dead_letters")),
     Period("quarantine", "RETENTION_QUARANTINE_DAYS", "Rows that could not be true and were put aside.",
            _quarantine, _days("quarantine")),

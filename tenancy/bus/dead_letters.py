@@ -74,11 +74,23 @@ def oldest(topic: str, group: str, *, count: int) -> list[DeadLetter]:
     return [unpacked(entry) for entry in entries(client().xrange(stream(topic, group), count=count))]
 
 
-def forget(topic: str, group: str, *, shop_id: int, visitors: frozenset[bytes] | None) -> int:
-    """Delete the dead letters about these visitors, or about the whole shop; returns how many."""
+def forget(
+    topic: str,
+    group: str,
+    *,
+    shop_id: int,
+    visitors: frozenset[bytes] | None,
+    before: datetime | None = None,
+) -> int:
+    """Delete the dead letters about these visitors, or about the whole shop; returns how many.
+
+    Args:
+        before: only those from before this moment.
+    """
     name = stream(topic, group)
     gone = 0
-    for page in pages(name):
+    until = "+" if before is None else f"({int(before.timestamp() * 1000)}"
+    for page in pages(name, until=until):
         ids = [entry_id for entry_id, fields in page if is_about(fields, shop_id, visitors)]
         if ids:
             gone += int(client().xdel(name, *ids))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 
+from tenancy.bus import dead_letters
+from tenancy.bus.interface import VISITOR
 from tenancy.bus.opened import open_bus
+from tenancy.bus.redis_streams import translated
 from tenancy.bus.topics import every
 
 TIMEOUT_S = 30.0
@@ -25,3 +29,43 @@ def forget(shop_id: int, *, visitors: Collection[str] | None = None, timeout_s: 
     return sum(
         bus.forget(topic.name, shop_id=shop_id, visitors=visitors, timeout_s=timeout_s) for topic in every()
     )
+
+
+def forget_dead(shop_id: int, *, visitors: Collection[str]) -> int:
+    """Erase the dead letters about these visitors; returns how many. Waits for nobody, so a consumer may call it.
+
+    Raises:
+        Transient: Redis is away.
+    """
+    sought = frozenset(each.encode() for each in visitors)
+    if not sought:
+        return 0
+    with translated():
+        return sum(
+            dead_letters.forget(topic.name, group, shop_id=shop_id, visitors=sought)
+            for topic in every()
+            for group in topic.groups
+        )
+
+
+def lapse_dead(shop_id: int, *, before: datetime) -> int:
+    """Delete the shop's dead letters from before this moment; returns how many."""
+    with translated():
+        return sum(
+            dead_letters.forget(topic.name, group, shop_id=shop_id, visitors=None, before=before)
+            for topic in every()
+            for group in topic.groups
+        )
+
+
+def visitors_of_dead(shop_id: int) -> set[str]:
+    """Whom the shop's dead letters name."""
+    with translated():
+        return {
+            fields[VISITOR].decode(errors="replace")
+            for topic in every()
+            for group in topic.groups
+            for page in dead_letters.pages(dead_letters.stream(topic.name, group))
+            for _, fields in page
+            if VISITOR in fields and dead_letters.is_about(fields, shop_id, None)
+        }
