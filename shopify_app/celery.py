@@ -15,6 +15,8 @@ from celery.signals import worker_process_init
 from kombu import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shopify_app.settings")
+# A search for an erased person reads every row: it waits for no training, and no webhook waits for it.
+QUEUES = ("webhooks", "sync", "logs", "train", "privacy")
 
 
 def _broker(url: str) -> str:
@@ -32,7 +34,7 @@ def make() -> Celery:
     celery = Celery("shelfwise", broker=_broker(settings.REDIS_URL))
     celery.conf.update(
         # Each queue has an exchange of its own: queues that share the default one all receive every message.
-        task_queues=[Queue(n, Exchange(n), routing_key=n) for n in ("webhooks", "sync", "logs", "train")],
+        task_queues=[Queue(n, Exchange(n), routing_key=n) for n in QUEUES],
         task_default_queue="sync",
         # By name, because the learning side does not know the queues.
         task_routes={
@@ -40,6 +42,7 @@ def make() -> Celery:
             "training.*": {"queue": "train"},
             "exposures.*": {"queue": "logs"},
             "privacy.*": {"queue": "train"},
+            "privacy.tick": {"queue": "privacy"},
         },
         task_ignore_result=True,
         task_acks_late=True,
@@ -94,8 +97,9 @@ def make() -> Celery:
             },
             "privacy.tick": {
                 "task": "privacy.tick",
-                "schedule": 15.0,
-                "options": {"queue": "train", "expires": 15},
+                "schedule": 5.0,
+                # Far longer than the interval: ticks that waited behind a long search must not all have lapsed after it.
+                "options": {"queue": "privacy", "expires": 120},
             },
             "validation.check_all": {
                 "task": "validation.check_all",

@@ -1,4 +1,4 @@
-"""The only lock helper: Postgres advisory locks, transaction scoped, taken in sorted order.
+"""The only lock helper: Postgres advisory locks, transaction scoped (but for `alone`), taken in sorted order.
 
 Take the lock before any row lock, and re-read what the decision needs after taking it. The kinds below are a permanent
 register: a number is never reused for another purpose.
@@ -6,9 +6,11 @@ register: a number is never reused for another purpose.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from tenancy.errors import Bug, Transient
 from tenancy.models import Shop
@@ -22,6 +24,7 @@ class LockKind(IntEnum):
     WEBHOOKS = 5  # one drain of a shop's webhook inbox at a time
     EVENTS = 6  # one writer of a shop's events, exposures and outcomes at a time
     ONLINE = 7  # one writer of a shop's Redis copy at a time
+    SEARCH = 8  # one search of every store at a time, over all shops
 
 
 def lock(shop: Shop, *kinds: LockKind, wait_s: float = 3.0) -> None:
@@ -59,3 +62,21 @@ def try_lock(shop: Shop, kind: LockKind) -> bool:
         cursor.execute("select pg_try_advisory_xact_lock(%s, %s)", [int(kind), shop.pk])
         row = cursor.fetchone()
     return bool(row and row[0])
+
+
+@contextmanager
+def alone(kind: LockKind) -> Iterator[bool]:
+    """Whether no other process does this now, of whatever shop; held for the block, over many transactions.
+
+    It ends with the connection, so a killed process keeps nobody waiting.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_lock(%s, 0)", [int(kind)])
+        row = cursor.fetchone()
+    taken = bool(row and row[0])
+    try:
+        yield taken
+    finally:
+        if taken:
+            with suppress(DatabaseError), connection.cursor() as cursor:
+                cursor.execute("select pg_advisory_unlock(%s, 0)", [int(kind)])

@@ -61,6 +61,8 @@ class Stack:
             return found
         return found | {
             "SHELFWISE_LOCAL": "1",
+            "ARTEFACT_DIR": str(self.folder / "artefacts"),
+            "LOG_DIRS": str(self.folder / "log"),
             "APP_URL": self.app_url,
             "SHOPIFY_API_KEY": self.client_id,
             "SHOPIFY_API_SECRET": self.secret,
@@ -144,7 +146,7 @@ class Stack:
     def start_app(
         self, supervisor: Supervisor, *, web_workers: int = 2, door: str = "shopify_app.wsgi:application"
     ) -> None:
-        """Web server, two workers (quick and long work apart) and the clock that ticks them.
+        """Web server, three workers (quick work, long work, searches) and the clock that ticks them.
 
         Args:
             door: the WSGI application; a measurement has one with more addresses.
@@ -181,6 +183,8 @@ class Stack:
         supervisor.start(
             Process("worker-long", [*worker, "--hostname", "long@%h", "--queues", "sync,train"], environment)
         )
+        search = [*worker, "--pool", "solo", "--hostname", "search@%h", "--queues", "privacy"]
+        supervisor.start(Process("worker-search", search, environment))
         beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile="]
         supervisor.start(Process("beat", beat, environment))
         wait_for(f"{self.app_url}/healthz", log=supervisor.log_of("web"))

@@ -79,7 +79,9 @@ def certify(redaction: Redaction, *, now: datetime) -> Redaction:
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (tries - 1))
             redaction.tries, redaction.next_try_at = tries, now + pause
             redaction.save(update_fields=["tries", "next_try_at"])
-            log.info("privacy.search_again", extra={"shop_id": shop.pk, "tries": tries})
+            # Places alone: a file that cannot be opened holds up the certificate until somebody looks after it.
+            told = {"found_in": sorted(certificate["hits"]), "unopened": certificate["unopened"][:20]}
+            log.warning("privacy.search_again", extra={"shop_id": shop.pk, "tries": tries, **told})
         else:
             keep(redaction, certificate, now=now)
     return redaction

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from mlops.training import unlearn
 from shopify_app.privacy import certificate, retention
+from tenancy.locks import LockKind, alone
 from tenancy.models import Shop
 from tenancy.redis import client, key
 from tenancy.scope import unscoped
@@ -25,13 +26,11 @@ def tick() -> int:
     now = timezone.now()
     with unscoped(why="the scheduler looks for due searches of every shop"):
         waiting = certificate.due(now)
-    # One search at a time over all processes: it reads every row.
-    if waiting and client().set(key("privacy", "searching"), "1", nx=True, ex=600):
-        try:
-            for redaction in waiting:
+    if waiting:
+        # One search at a time over all processes: it reads every row.
+        with alone(LockKind.SEARCH) as taken:
+            for redaction in waiting if taken else ():
                 certificate.certify(redaction, now=timezone.now())
-        finally:
-            client().delete(key("privacy", "searching"))
     # Lost with Redis, it is a day's work done twice, which finds nothing to do.
     if client().set(key("privacy", "day", now.date().isoformat()), "1", nx=True, ex=2 * DAY_S):
         retention.logs(now=now)

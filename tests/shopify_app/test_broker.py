@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from shopify_app.privacy.tasks import daily, tick
 from shopify_app.webhooks.tasks import drain
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +24,15 @@ def test_a_task_of_a_test_knows_the_broker_and_its_queue() -> None:
     assert drain.app.main == "shelfwise"
     assert settings.REDIS_URL.removeprefix("unix://").partition("?")[0] in drain.app.conf.broker_url
     assert drain.app.amqp.router.route({}, drain.name)["queue"].name == "webhooks"
+
+
+def test_a_search_waits_for_no_training_and_no_webhook_waits_for_it() -> None:
+    queues = {
+        each.name: each.app.amqp.router.route({}, each.name)["queue"].name for each in (tick, daily, drain)
+    }
+    assert queues == {"privacy.tick": "privacy", "privacy.daily": "train", "webhooks.drain": "webhooks"}
+    beat = tick.app.conf.beat_schedule["privacy.tick"]
+    assert beat["options"]["expires"] > 10 * beat["schedule"], "ticks behind a long search are still of use"
 
 
 def test_a_management_command_knows_the_broker_too() -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from tenancy.errors import Bug, Transient
-from tenancy.locks import LockKind, lock, try_lock
+from tenancy.locks import LockKind, alone, lock, try_lock
 from tenancy.models import Shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,3 +48,28 @@ def test_one_holder_at_a_time_and_others_are_told(shop: Shop, other_shop: Shop) 
         holder.join()
     with transaction.atomic():
         assert try_lock(shop, LockKind.SLOTS), "it is free once the transaction has ended"
+
+
+def test_a_search_is_alone_until_it_ends_or_its_process_does() -> None:
+    seen: list[bool] = []
+
+    def ask(*, ends_well: bool) -> None:
+        claim = alone(LockKind.SEARCH)
+        seen.append(claim.__enter__())
+        if ends_well:
+            claim.__exit__(None, None, None)
+        connection.close()  # as a killed process's connection is
+
+    def elsewhere(*, ends_well: bool = True) -> bool:
+        thread = threading.Thread(target=ask, kwargs={"ends_well": ends_well})
+        thread.start()
+        thread.join()
+        return seen[-1]
+
+    with alone(LockKind.SEARCH) as taken:
+        assert taken
+        with transaction.atomic():
+            pass
+        assert not elsewhere(), "over the ends of transactions"
+    assert elsewhere(ends_well=False)
+    assert elsewhere(), "what died in its search keeps nobody waiting"
