@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -156,6 +157,19 @@ def bar(
         )  # fmt: skip
 
 
+def forget_mentions(shop: Shop, texts: Sequence[str]) -> int:
+    """Take out every value in which one of these texts stands, of the log too; returns how many rows changed. Safe twice.
+
+    Call it in a transaction that holds the shop's EVENTS lock, and in its scope.
+    """
+    names: dict[str, Any] = {"shop": shop.pk, "texts": list(texts)}
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET_VALUES_SQL, names)
+        changed: int = cursor.rowcount
+        cursor.execute(_FORGET_EVENTS_SQL, names)
+        return changed + int(cursor.rowcount)
+
+
 def only_chosen(shop: Shop, events: Sequence[Event]) -> list[Event]:
     """The events without values of metafields that are not chosen (any more)."""
     if not any(isinstance(each, ProductChanged) and each.attributes for each in events):
@@ -248,6 +262,18 @@ def _chosen(row: Attribute) -> Chosen:
     )
 
 
+_MENTIONS = "exists (select from unnest(%(texts)s::text[]) as mention where strpos({}, mention) > 0)"
+_FORGET_VALUES_SQL = f"""
+update features_attributevalue set raw = null, number = null, text = '', items = null, problem = ''
+ where shop_id = %(shop)s and {_MENTIONS.format("raw")}
+"""  # noqa: S608 constants of this file
+_FORGET_EVENTS_SQL = f"""
+update features_event set payload = jsonb_set(payload, '{{attributes}}', (
+         select jsonb_agg(case when {_MENTIONS.format("told->>'raw'")} then told - 'raw' - 'type' else told end)
+           from jsonb_array_elements(payload->'attributes') told))
+ where shop_id = %(shop)s and kind = 'product' and payload ? 'attributes'
+   and {_MENTIONS.format("(payload->'attributes')::text")}
+"""  # noqa: S608 constants of this file
 LIVING = {
     AttributeOwner.PRODUCT: "with living as (select product_id as owner_id, product_id from features_product"
     " where shop_id = %(shop)s and deleted_at is null)",

@@ -8,6 +8,7 @@ between the two.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from typing import TypeVar
 from django.db import connection
 
 from mlops.features.events import (
+    AttributeTold,
     Click,
     CustomerChanged,
     CustomerDeleted,
@@ -23,12 +25,15 @@ from mlops.features.events import (
     Event,
     Exposure,
     OrderPlaced,
+    ProductChanged,
 )
 from tenancy import pseudonyms
 from tenancy.models import Shop
 
 CUSTOMER, VISITOR = "customer", "visitor"
 Shown = TypeVar("Shown", Exposure, Click)
+# A shorter number stands for many things; the search after an erasure looks for no shorter one either.
+_NUMBER = re.compile(r"(?<![0-9])[1-9][0-9]{7,18}(?![0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +101,10 @@ def strip_numbered(shop: Shop, events: dict[int, Event]) -> dict[int, Event]:
         return events
     customers, visitors = _named(events.values())
     erased = among(shop, customers=customers, visitors=visitors)
-    if not erased:
+    personal = mentioning(shop, {told.raw for each in events.values() for told in _told(each) if told.raw})
+    if not erased and not personal:
         return events
-    stripped = {number: _without(each, erased) for number, each in events.items()}
+    stripped = {number: _without(_silent(each, personal), erased) for number, each in events.items()}
     return {number: each for number, each in stripped.items() if each is not None}
 
 
@@ -108,6 +114,34 @@ def without(shop: Shop, shown: Sequence[Shown]) -> list[Shown]:
     return [
         dataclasses.replace(each, visitor=None) if each.visitor in erased.visitors else each for each in shown
     ]
+
+
+def mentioning(shop: Shop, texts: Iterable[str]) -> frozenset[str]:
+    """Those of these texts in which the Shopify number of an erased customer stands."""
+    found = {text: {int(each) for each in _NUMBER.findall(text)} for text in texts}
+    if not any(found.values()) or not count(shop.pk):
+        return frozenset()
+    names = pseudonyms.of(shop)
+    people = {text: {names.of_customer(each) for each in numbers} for text, numbers in found.items()}
+    erased = among(shop, customers=set().union(*people.values())).customers
+    return frozenset(text for text, those in people.items() if those & erased)
+
+
+def _told(event: Event) -> tuple[AttributeTold, ...]:
+    return event.attributes or () if isinstance(event, ProductChanged) else ()
+
+
+def _silent(event: Event, personal: frozenset[str]) -> Event:
+    """A product without the metafield values that mention a person."""
+    if not isinstance(event, ProductChanged) or not any(told.raw in personal for told in _told(event)):
+        return event
+    return dataclasses.replace(
+        event,
+        attributes=tuple(
+            dataclasses.replace(told, raw=None, type="") if told.raw in personal else told
+            for told in _told(event)
+        ),
+    )
 
 
 def _named(events: Iterable[Event]) -> tuple[set[int], set[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from django.db.models import Q
@@ -25,3 +26,20 @@ def erase_customer(
     gone, _ = rows.filter(mine | merged, resource="customers").delete()
     theirs = mine | Q(resource="orders", subject_id__in=list(order_ids)) | Q(visitor__in=list(visitors))
     return gone + rows.filter(theirs).update(customer_id=None, visitor=None)
+
+
+def forget_mentions(shop: Shop, texts: Sequence[str]) -> int:
+    """Take the metafield values in which one of these texts stands out of held products; the number of rows changed."""
+    changed = 0
+    for row in HeldRow.objects.filter(shop=shop, resource="products", content__has_key="attributes"):
+        told = row.content["attributes"]
+        if isinstance(told, list) and any(each in json.dumps(told) for each in texts):
+            row.content["attributes"] = [
+                {name: value for name, value in each.items() if name not in ("raw", "type")}
+                if any(text in str(each.get("raw")) for text in texts)
+                else each
+                for each in told
+            ]
+            row.save(update_fields=["content"])
+            changed += 1
+    return changed

@@ -52,6 +52,11 @@ class Needles:
     def integers(self) -> tuple[int, ...]:
         return tuple(each for each in (*self.numbers, *self.pseudonyms) if len(str(each)) >= LEAST_DIGITS)
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """As each is usually written."""
+        return (*(str(each) for each in self.integers), *self.visitors)
+
     def search(self, content: bytes) -> Counter[str]:
         """How often each form occurs in these bytes."""
         found: Counter[str] = Counter()

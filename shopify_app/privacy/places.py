@@ -64,6 +64,11 @@ PLACES: tuple[Place, ...] = (
     Place("features_outcome", "visitor", Holds.VISITOR, Erase.OWN_ROOM),
     Place("features_storefront_event", "visitor", Holds.VISITOR, Erase.OWN_ROOM),
     Place("features_excluded_visitor", "visitor", Holds.VISITOR, Erase.OWN_ROOM),
+    # A metafield of a product may name a buyer ("engraved for"). Those of customers are never asked for.
+    Place("features_attributevalue", "raw", Holds.MIXED, Erase.OWN_ROOM),
+    Place("features_attributevalue", "text", Holds.MIXED, Erase.OWN_ROOM),
+    Place("features_attributevalue", "items", Holds.MIXED, Erase.OWN_ROOM),
+    Place("features_attributevalue", "number", Holds.MIXED, Erase.OWN_ROOM),
     Place("validation_heldrow", "content", Holds.MIXED, Erase.OWN_ROOM),
     Place("validation_heldrow", "customer_id", Holds.CUSTOMER, Erase.OWN_ROOM),
     Place("validation_heldrow", "visitor", Holds.VISITOR, Erase.OWN_ROOM),

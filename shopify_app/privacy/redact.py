@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import ForeignKey, Model
 
-from mlops.features import erase
+from mlops.features import attributes, erase
 from mlops.features.erase import Erased, Person
 from mlops.registry import redactions
 from mlops.validation import erase as quarantine
@@ -22,7 +22,7 @@ from shopify_app import installs
 from shopify_app.privacy import exports
 from shopify_app.privacy.asked import customer_number, numbers
 from shopify_app.privacy.models import Redaction
-from shopify_app.privacy.needles import LEAST_DIGITS, Needles
+from shopify_app.privacy.needles import Needles
 from shopify_app.privacy.places import PLACES, Erase, Holds
 from tenancy import audit, pseudonyms
 from tenancy import redis as shared_redis
@@ -57,12 +57,16 @@ def redact_customer(shop: Shop, payload: Mapping[str, Any], *, now: datetime) ->
         needles = Needles((number,), person.customers, person.visitors)
         for each in person.customers:
             quarantine.erase_customer(shop, each, person.orders, person.visitors)
+        mentioned = attributes.forget_mentions(shop, needles.texts)
+        mentioned += quarantine.forget_mentions(shop, needles.texts)
         elsewhere = _elsewhere(shop, person, needles)
         flagged = redactions.flag(
             snapshots=erased.snapshots, doubtful=erased.gone, first_order_at=person.first_order_at, now=now
         )
         deleted = exports.delete_of(shop, number, now=now)
         counts = {**_counts(erased), **elsewhere, "versions flagged": flagged, "exports": deleted}
+        if mentioned:
+            counts["metafields"] = mentioned
         redaction = Redaction.objects.create(
             shop=shop, asked_at=now, erased_at=now, counts=counts, next_try_at=now,
             needles_sealed=settings.KEYRING.seal(needles.plain(), context=f"redaction:{shop.pk}"),
@@ -174,10 +178,9 @@ def _who(column: str, holds: Holds, person: Person, needles: Needles) -> tuple[s
         return f'"{column}" = any(%s::bigint[])', [list(person.customers)]
     if holds is Holds.VISITOR:
         return f'"{column}" = any(%s::text[])', [list(person.visitors)]
-    texts = [str(each) for each in (*needles.numbers, *needles.pseudonyms) if len(str(each)) >= LEAST_DIGITS]
     return (
         f'exists (select from unnest(%s::text[]) as n where strpos("{column}"::text, n) > 0)',
-        [[*texts, *person.visitors]],
+        [list(needles.texts)],
     )
 
 

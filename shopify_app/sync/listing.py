@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from shopify_app.sync.differences import State
 from shopify_app.sync.translate import rows
 from shopify_app.sync.translate.values import Untranslatable, moment, money, number, shop_money, text, whole
 from tenancy import pseudonyms
+from tenancy.models import Shop
 
 Row = Mapping[str, Any]
 PERIODS_PER_CALL = 16
@@ -107,8 +108,20 @@ def page(client: AdminClient, listed: Listed, search: str, sort: str, after: str
     erased = tombstones.among(client.shop, customers=states).customers if names is not None else ()
     for each in erased:
         del states[each]
+    _leave_out_persons(client.shop, states)
     after_this = info["endCursor"] if info["hasNextPage"] else None
     return Page(states, skipped, after_this, numbers, len(erased))
+
+
+def _leave_out_persons(shop: Shop, states: dict[int, State]) -> None:
+    """Metafields that mention an erased customer: we hold none of those, and are not behind for it."""
+    texts = {raw for state in states.values() for _, raw in state.quiet or ()}
+    personal = tombstones.mentioning(shop, texts)
+    if personal:
+        for object_id, state in states.items():
+            if state.quiet is not None:
+                left = tuple(each for each in state.quiet if each[1] not in personal)
+                states[object_id] = replace(state, quiet=left)
 
 
 def counts(client: AdminClient, listed: Listed, bounds: Sequence[tuple[datetime, datetime]]) -> list[int]:
