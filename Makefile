@@ -40,6 +40,9 @@ lint: setup ## Formatting, types and import contracts
 	@npx --no-install tsc -p frontend --noEmit
 	@npx --no-install tsc -p extensions/pixel
 
+audit-deps: .cache/audit/.installed ## Published advisories against what the lock files install; exit code 3: nobody to ask
+	@exec $(BIN)/python -m shopify_app.local.audit_deps --pip-audit .cache/audit/bin/pip-audit
+
 types: setup openapi ## Regenerate openapi.json and the front end's types
 	@npm run --silent types
 
@@ -81,6 +84,12 @@ clean: stop ## Remove everything that setup and the demo made
 	@$(PYTHON) -c 'import sys; sys.exit("Shelfwise needs Python 3.11 or newer; set PYTHON=…" if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.cache/audit/.installed: requirements-audit.lock .venv/.installed
+	@echo "· pip-audit, apart from the rest"
+	@$(BIN)/python -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock
 	@touch $@
 
 node_modules/.installed: package-lock.json package.json
