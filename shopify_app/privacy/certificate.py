@@ -28,22 +28,39 @@ LONGEST_PAUSE = timedelta(hours=1)
 NOT_SEARCHED = (
     "Backups and replicas of the database, which age by their own rules.",
     "Pages on disk that Postgres and Redis have freed and not yet written over.",
+    "Logs kept elsewhere than in the folders of LOG_DIRS: what a platform collects from the processes' output.",
     "Copies of an export that the shop's owner downloaded.",
 )
 
 
 def make(shop: Shop, needles: Needles, *, now: datetime, build: str = "") -> dict[str, Any]:
-    """Search every store and say what was found. `sha256` is over all the rest, keys sorted, no spaces."""
+    """Search every store and say what was found."""
     began = time.monotonic()
     found = search.everywhere(needles)
     names = pseudonyms.of(shop)
-    certificate: dict[str, Any] = {
-        "format": 1,
+    about = {
         "shop": shop.domain,
         "subject": [names.mark("certificate", each).hex() for each in needles.pseudonyms],
+    }
+    return written(about, needles, found, now=now, build=build, seconds=time.monotonic() - began)
+
+
+def written(
+    about: dict[str, Any],
+    needles: Needles,
+    found: search.Findings,
+    *,
+    now: datetime,
+    seconds: float,
+    build: str = "",
+) -> dict[str, Any]:
+    """The certificate of a search. `sha256` is over all the rest, keys sorted, no spaces."""
+    certificate: dict[str, Any] = {
+        "format": 1,
+        **about,
         "searched_at": now.isoformat(),
         "build": build or code_revision(),
-        "seconds": round(time.monotonic() - began, 2),
+        "seconds": round(seconds, 2),
         "looked_for": needles.kinds(),
         "searched": {store: dict(sorted(counts.items())) for store, counts in sorted(found.searched.items())},
         "hits": {place: dict(kinds) for place, kinds in sorted(found.hits.items())},
@@ -76,8 +93,7 @@ def certify(redaction: Redaction, *, now: datetime) -> Redaction:
     tries = redaction.tries + 1
     with transaction.atomic(), scope(shop):
         if not certificate["clean"] and tries < MOST_TRIES:
-            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (tries - 1))
-            redaction.tries, redaction.next_try_at = tries, now + pause
+            redaction.tries, redaction.next_try_at = tries, now + pause(tries)
             redaction.save(update_fields=["tries", "next_try_at"])
             # Places alone: a file that cannot be opened holds up the certificate until somebody looks after it.
             told = {"found_in": sorted(certificate["hits"]), "unopened": certificate["unopened"][:20]}
@@ -85,6 +101,11 @@ def certify(redaction: Redaction, *, now: datetime) -> Redaction:
         else:
             keep(redaction, certificate, now=now)
     return redaction
+
+
+def pause(tries: int) -> timedelta:
+    """How long to wait after so many tries."""
+    return min(LONGEST_PAUSE, FIRST_PAUSE * int(2 ** (tries - 1)))
 
 
 def keep(redaction: Redaction, certificate: dict[str, Any], *, now: datetime) -> None:

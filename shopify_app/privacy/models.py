@@ -53,3 +53,29 @@ class Redaction(ShopOwned):
             # Serves the tick: redactions whose search is due.
             models.Index(fields=["next_try_at"], name="redaction_due", condition=models.Q(state="erased")),
         ]
+
+
+class ShopErasure(models.Model):
+    """One erased shop, and the certificate of the search that followed. Belongs to no shop, and holds nothing of one.
+
+    Neither domain nor name is kept: who knows the domain finds the row by its mark (`shop_erasures.mark`).
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    shop_number = models.BigIntegerField(unique=True, help_text="our number of the shop that was")
+    mark = models.BinaryField(help_text="keyed hash of the domain")
+    erased_at = models.DateTimeField()
+    state = models.CharField(max_length=16, choices=RedactionState.choices, default=RedactionState.ERASED)
+    needles_sealed = models.BinaryField(
+        null=True, help_text="what to search for; deleted with the certificate"
+    )
+    tries = models.IntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True)
+    certificate = models.JSONField(null=True)
+    certified_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            # Serves the tick: erased shops whose search is due.
+            models.Index(fields=["next_try_at"], name="shop_erasure_due", condition=models.Q(state="erased")),
+        ]

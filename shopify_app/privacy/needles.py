@@ -1,4 +1,4 @@
-"""What a search for one person looks for, in every form in which it could lie somewhere. Pure."""
+"""What a search for one person, or for an erased shop, looks for, in every form in which it could lie somewhere. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DIGIT, _WORD = rb"[0-9]", rb"[A-Za-z0-9_-]"
 @dataclass(frozen=True, slots=True)
 class Form:
     """Args:
-    kind: `number`, `pseudonym` or `visitor`, and how it is written.
+    kind: `number`, `pseudonym`, `visitor` or `domain`, and how it is written.
     literal: bytes that must be there at all.
     pattern: what then must match: the literal, not as a part of a longer number or word.
     """
@@ -35,17 +35,20 @@ class Needles:
     numbers: Shopify's numbers of the customer.
     pseudonyms: theirs, and those of accounts merged into theirs.
     visitors: ids of the browsers that they used.
+    domains: of an erased shop.
     """
 
     numbers: tuple[int, ...] = ()
     pseudonyms: tuple[int, ...] = ()
     visitors: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
 
     @cached_property
     def forms(self) -> tuple[Form, ...]:
         found = [form for each in self.numbers for form in _of_integer("number", each)]
         found += [form for each in self.pseudonyms for form in _of_integer("pseudonym", each)]
         found += [form for each in self.visitors for form in _of_text("visitor", each.encode(), _WORD)]
+        found += [form for each in self.domains for form in _of_text("domain", each.encode(), _WORD)]
         return tuple(found)
 
     @property
@@ -70,18 +73,17 @@ class Needles:
 
     def plain(self) -> bytes:
         """For sealing until the search is over."""
-        return json.dumps([self.numbers, self.pseudonyms, self.visitors]).encode()
+        return json.dumps([self.numbers, self.pseudonyms, self.visitors, self.domains]).encode()
 
     @classmethod
     def read(cls, plain: bytes) -> Needles:
-        numbers, pseudonyms, visitors = json.loads(plain)
-        return cls(tuple(numbers), tuple(pseudonyms), tuple(visitors))
+        return cls(*(tuple(each) for each in json.loads(plain)))
 
     def kinds(self) -> dict[str, Any]:
         """What was looked for, without saying it."""
         return {
             "numbers": len(self.numbers), "pseudonyms": len(self.pseudonyms), "visitors": len(self.visitors),
-            "forms": sorted({form.kind for form in self.forms}),
+            "domains": len(self.domains), "forms": sorted({form.kind for form in self.forms}),
         }  # fmt: skip
 
 

@@ -87,6 +87,9 @@ HARMLESS: Mapping[str, str] = {
     "privacy_redaction.counts": "numbers of rows",
     "privacy_redaction.needles_sealed": "what to search for, sealed; deleted with the certificate",
     "privacy_redaction.certificate": "says what was searched, never for whom",
+    "privacy_shoperasure.mark": "a keyed hash of the domain of a shop that was erased",
+    "privacy_shoperasure.needles_sealed": "what to search for, sealed; deleted with the certificate",
+    "privacy_shoperasure.certificate": "says what was searched, never for which shop",
     "registry_version.manifest": "about products",
     "registry_version.metrics": "measures",
     "registry_version.parameters": "settings of the trainer",
@@ -116,9 +119,12 @@ SEALED: tuple[SealedColumn, ...] = (
     ),
 )  # fmt: skip
 
-# Sealed too, and renewed with the keys; the search leaves it out, since it is what is searched for.
-REQUESTED = SealedColumn(
-    "privacy_redaction", "needles_sealed", ("shop_id",), lambda shop_id: f"redaction:{shop_id}"
+# Sealed too, and renewed with the keys; the search leaves them out, since they are what is searched for.
+REQUESTED: tuple[SealedColumn, ...] = (
+    SealedColumn("privacy_redaction", "needles_sealed", ("shop_id",), lambda shop_id: f"redaction:{shop_id}"),
+    SealedColumn(
+        "privacy_shoperasure", "needles_sealed", ("shop_number",), lambda number: f"shop erasure:{number}"
+    ),
 )
 
 # Streams and keys below the prefix that may name a visitor for a while. Whatever comes out of a stream passes the gate

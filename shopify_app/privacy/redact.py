@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from django.apps import apps
@@ -19,7 +17,7 @@ from mlops.features.erase import Erased, Person
 from mlops.registry import redactions
 from mlops.validation import erase as quarantine
 from shopify_app import installs
-from shopify_app.privacy import exports
+from shopify_app.privacy import exports, shop_erasures
 from shopify_app.privacy.asked import customer_number, numbers
 from shopify_app.privacy.models import Redaction
 from shopify_app.privacy.needles import Needles
@@ -96,7 +94,7 @@ def redact_shop(shop: Shop, *, now: datetime, triggered_at: datetime | None = No
 
 
 def erase_shop(shop: Shop, *, now: datetime) -> None:
-    """Delete every row, key and file of the shop. Nothing that could name it is left but a line in the log."""
+    """Delete every row, key and file of the shop; a search follows, and its certificate (`shop_erasures`) names nobody."""
     shop_id = shop.pk
     with transaction.atomic(), scope(shop), connection.cursor() as cursor:
         # A step under way ends first, or it would write its file into the emptied folder.
@@ -107,12 +105,10 @@ def erase_shop(shop: Shop, *, now: datetime) -> None:
         for table in _shop_tables():
             cursor.execute(f'delete from "{table}" where shop_id = %s', [shop_id])  # noqa: S608 - names of our models
         cursor.execute("delete from tenancy_shop where id = %s", [shop_id])
+        shop_erasures.note(shop, now=now)
     pseudonyms.forget(shop)
-    in_flight.forget(shop_id)
-    client = shared_redis.client()
-    for name in client.scan_iter(match=shared_redis.key("*", shop_id), count=1000):
-        client.delete(name)
-    shutil.rmtree(Path(settings.ARTEFACT_DIR) / str(shop_id), ignore_errors=True)
+    # Killed before it is done, this is repeated by the search that follows.
+    shop_erasures.sweep(shop_id, shop.domain)
     log.info("privacy.shop_erased", extra={"shop_id": shop_id, "at": now.isoformat()})
 
 

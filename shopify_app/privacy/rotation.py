@@ -54,7 +54,7 @@ def rotate(*, dry_run: bool = False, progress: Progress = lambda place, count: N
     found = Rotation()
     with unscoped(why="the keys are those of the whole installation"):
         if not dry_run:
-            for column in (*places.SEALED, places.REQUESTED):
+            for column in (*places.SEALED, *places.REQUESTED):
                 _column(column, found, progress)
             _deliveries(found, progress)
             _files(found, progress)
@@ -164,7 +164,7 @@ def _replace(path: Path, content: bytes) -> None:
 def _count(found: Rotation) -> None:
     """What lies under which key, whether it opens or not."""
     with connection.cursor() as cursor:
-        for column in (*places.SEALED, places.REQUESTED):
+        for column in (*places.SEALED, *places.REQUESTED):
             cursor.execute(
                 f"select encode(substring(\"{column.column}\" from 4 for 4), 'hex'), count(*)"  # noqa: S608
                 f' from "{column.table}" where "{column.column}" is not null group by 1'

@@ -202,12 +202,17 @@ def _frame(place: str, content: bytes, needles: Needles, found: Findings) -> Non
 
 def logs(needles: Needles, found: Findings) -> None:
     for folder in settings.LOG_DIRS:
-        for path in sorted(each for each in Path(folder).rglob("*") if each.is_file()):
-            if path.name.startswith("devstore"):
-                continue  # the local Shopify's own: it is the store, not us
+        for path in logs_in(folder):
             found.searched["logs"]["files"] += 1
             with path.open("rb") as log:
                 rest = b""
                 while block := log.read(BLOCK):
                     found.look("logs", path.name, rest + block, needles)
                     rest = block[-256:]
+
+
+def logs_in(folder: Path) -> list[Path]:
+    """The logs of a folder; not the local Shopify's own, which is the store and not us."""
+    return [
+        each for each in sorted(folder.rglob("*")) if each.is_file() and not each.name.startswith("devstore")
+    ]

@@ -30,4 +30,6 @@ class Command(BaseCommand):
         ):
             raise CommandError("not confirmed; nothing was erased")
         redact.erase_shop(shop, now=timezone.now())
-        self.stdout.write(f"{options['domain']} is erased")
+        self.stdout.write(
+            f"{options['domain']} is erased; its certificate: manage.py shop_certificate {options['domain']}"
+        )
