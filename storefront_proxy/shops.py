@@ -1,4 +1,4 @@
-"""The shop directory in this process's memory, half a second old at most: so long an uninstalled shop is still served."""
+"""The directory of installed shops in this process's memory, half a second old at most: so long one is still served."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ from mlops.features.online import OnlineShop
 MAX_AGE_S = 0.5
 MOST_KEPT = 10_000
 
-_held: dict[str, tuple[float, OnlineShop | None]] = {}
+_held: dict[str, tuple[float, OnlineShop]] = {}
 
 
 def installed_shop(domain: str) -> OnlineShop | None:
     """The shop of this domain if the app is installed there."""
-    found = _held.get(domain)
-    if found is None or time.monotonic() - found[0] > MAX_AGE_S:
-        if len(_held) >= MOST_KEPT:
-            _held.clear()
-        found = _held[domain] = (time.monotonic(), online.find_shop(domain))
-    shop = found[1]
-    return shop if shop is not None and shop.installed else None
+    held = _held.get(domain)
+    if held is not None and time.monotonic() - held[0] <= MAX_AGE_S:
+        return held[1]
+    asked_at = time.monotonic()
+    shop = online.find_shop(domain)
+    if shop is None or not shop.installed:
+        # Not remembered: an install is served at once.
+        _held.pop(domain, None)
+        return None
+    if len(_held) >= MOST_KEPT:
+        _held.clear()
+    _held[domain] = (asked_at, shop)
+    return shop
 
 
 def forget() -> None:

@@ -11,6 +11,8 @@ Json = dict[str, Any]
 
 # What a proxy or the app answers while something behind it is started again.
 _BUSY = frozenset({502, 503, 504})
+BOUNCE = "/auth/bounce"
+MOST_BOUNCES = 3
 
 
 class AnsweredBadly(RuntimeError):
@@ -48,9 +50,18 @@ class Merchant:
         self.tell_store(f"shops/{self.shop}/install", optional_scopes=["read_all_orders"])
 
     def open_app(self) -> int:
-        """Load the embedded page as the admin's iframe does; returns the HTTP status. The first time, this installs."""
-        url = self.store(f"shops/{self.shop}/open?staff={self.staff}")["url"]
-        return self._send("GET", url, follow_redirects=True).status_code
+        """Load the embedded page as the admin's iframe does; returns the HTTP status. The first time, this installs.
+
+        Raises:
+            AnsweredBadly: the app asks for another session token again and again.
+        """
+        for _ in range(MOST_BOUNCES):
+            url = self.store(f"shops/{self.shop}/open?staff={self.staff}")["url"]
+            answer = self._send("GET", url, follow_redirects=True)
+            # A token lasts a minute: after a longer pause the app answers with a page on which App Bridge brings a fresh one.
+            if answer.url.path != BOUNCE:
+                return answer.status_code
+        raise AnsweredBadly(f"the app took none of {MOST_BOUNCES} session tokens", status=answer.status_code)
 
     def ask(self, path: str) -> Json:
         """GET from the admin API with a fresh session token."""

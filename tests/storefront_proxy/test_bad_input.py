@@ -61,7 +61,7 @@ def test_a_trusted_parameter_given_twice_is_refused(shop: Shop, name: str) -> No
     refusal(Client().get(f"{PATH}?{query}"), 400, "duplicated_parameter")
 
 
-@pytest.mark.parametrize("offset", [-91, 91, -100_000, 10**12])
+@pytest.mark.parametrize("offset", [-91, 150, -100_000, 10**12])
 def test_a_stale_or_future_timestamp_is_refused(shop: Shop, offset: int) -> None:
     query = signed(shop.domain, HOME, at=time.time() + offset)
     refusal(Client().get(f"{PATH}?{query}"), 401, "stale_timestamp")
