@@ -11,8 +11,11 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 
 from shopify_app.home.problems import refusal
+from tenancy import limits
+from tenancy.addresses import address, hidden
 from tenancy.errors import Transient
 from tenancy.outages import AWAY
 
@@ -24,6 +27,7 @@ LONGEST_QUERY = 8192
 LONGEST_PATH = 8192
 # Asked by address, not by name, and telling nothing.
 LIVENESS = "/healthz"
+LIMITED_ELSEWHERE = ("/static/", "/proxy/", "/webhooks/", "/collect/")
 
 
 class RequestId:
@@ -66,7 +70,11 @@ class FrameAncestors:
 
 
 class Door:
-    """Turns away, before any view, a request that is for another host or whose address is longer than any of ours."""
+    """Turns away, before any view, a request that is for another host or whose address is longer than any of ours.
+
+    And an address that asks too often, where people and their machines ask by themselves. What Shopify passes on, and
+    what every shopper's browser sends, has limits of its own (docs/limits.md).
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -86,7 +94,19 @@ class Door:
         except DisallowedHost:
             text = "The Host header does not name this app."
             return refusal(request, 400, "unknown_host", "That is not our address", text)
+        if wait_s := self._too_often(request):
+            text = "This address has asked too often in this minute."
+            again = f"Try again in {wait_s} seconds."
+            return refusal(request, 429, "too_many_requests", "One moment", text, again, wait_s=wait_s)
         return self.get_response(request)
+
+    @staticmethod
+    def _too_often(request: HttpRequest) -> int:
+        if request.path_info == LIVENESS or request.path_info.startswith(LIMITED_ELSEWHERE):
+            return 0
+        now = timezone.now()
+        who = hidden(address(request), now)
+        return limits.spend("address", who, limit=settings.ADDRESS_PER_MINUTE, now=now)
 
 
 class ServicesAway:
@@ -104,6 +124,5 @@ class ServicesAway:
         told = {"request_id": getattr(request, "request_id", ""), "reason": type(error).__name__}
         log.warning("request.service_away", extra=told)
         text = "Something that Shelfwise needs is being started again. Nothing was lost."
-        response = refusal(request, 503, "try_again", "One moment", text, "Try again in a few seconds.")
-        response.headers["Retry-After"] = "2"
-        return response
+        again = "Try again in a few seconds."
+        return refusal(request, 503, "try_again", "One moment", text, again, wait_s=2)

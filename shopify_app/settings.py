@@ -198,6 +198,23 @@ COLLECT_SHOP_PER_MINUTE = environment.whole(
     "COLLECT_SHOP_PER_MINUTE", default=30_000, lowest=60, highest=10_000_000
 )
 
+# --- Limits a minute (docs/limits.md) ----------------------------------------------------------------------------
+# On a local store one address and one member of staff are many scripts.
+_MANY = 100 if LOCAL else 1
+ADDRESS_PER_MINUTE = environment.whole(
+    "ADDRESS_PER_MINUTE", default=3_000 * _MANY, lowest=60, highest=10_000_000
+)
+STAFF_PER_MINUTE = environment.whole("STAFF_PER_MINUTE", default=600 * _MANY, lowest=60, highest=10_000_000)
+PROXY_SHOP_PER_MINUTE = environment.whole(
+    "PROXY_SHOP_PER_MINUTE", default=120_000 * _MANY, lowest=60, highest=100_000_000
+)
+PROXY_SHOPPER_PER_MINUTE = environment.whole(
+    "PROXY_SHOPPER_PER_MINUTE", default=1_200 * _MANY, lowest=60, highest=10_000_000
+)
+WEBHOOKS_SHOP_PER_MINUTE = environment.whole(
+    "WEBHOOKS_SHOP_PER_MINUTE", default=60_000, lowest=60, highest=10_000_000
+)
+
 # --- Celery ------------------------------------------------------------------------------------------------------
 WORKER_CONCURRENCY = environment.whole("WORKER_CONCURRENCY", default=2, lowest=1, highest=64)
 

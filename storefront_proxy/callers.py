@@ -42,28 +42,6 @@ def _only_library(agent: str) -> bool:
     return all("http-library" in each["tags"] for each in fitting)
 
 
-def address(request: HttpRequest) -> str:
-    """The caller's network address: the entry that the outermost of our own `PROXY_HOPS` proxies wrote."""
-    hops: int = settings.PROXY_HOPS
-    if hops:
-        told = _forwarded(request)
-        if told:
-            return told[max(0, len(told) - hops)][:64]
-    return str(request.META.get("REMOTE_ADDR") or "")[:64]
-
-
-def shopper_address(request: HttpRequest) -> str:
-    """The buyer's address at an app proxy address: Shopify names it in front of what our own proxies add."""
-    told = _forwarded(request)
-    hops: int = settings.PROXY_HOPS
-    return told[max(0, len(told) - hops - 1)][:64] if told else ""
-
-
-def _forwarded(request: HttpRequest) -> list[str]:
-    told = str(request.META.get("HTTP_X_FORWARDED_FOR", ""))
-    return [part.strip() for part in told.split(",") if part.strip()]
-
-
 def warm_up() -> None:
     """Compile the patterns: 0.1 s that no first visitor should wait for."""
     is_crawler("Mozilla/5.0")

@@ -6,15 +6,13 @@ forgotten, and the counters live two minutes.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
 
+from tenancy.addresses import hidden
 from tenancy.redis import client, key
 
 VISITOR_PER_MINUTE = 600
@@ -22,9 +20,6 @@ REQUESTS_PER_MINUTE = 600
 # Many shoppers share the address of a mobile network or an office.
 ADDRESS_PER_MINUTE = 3_000
 _WINDOW_S = 60
-_SALT_LIFE_S = 26 * 3600
-
-_salts: dict[str, bytes] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +39,7 @@ def knock(address: str, *, now: datetime) -> Cap:
     Raises:
         RedisError: Redis does not answer.
     """
-    return _count({"address": (f"r{_hashed(address, now)}", REQUESTS_PER_MINUTE)}, 1, now)
+    return _count({"address": (f"r{hidden(address, now)}", REQUESTS_PER_MINUTE)}, 1, now)
 
 
 def spend(*, shop_id: int, visitor: str | None, address: str, amount: int, now: datetime) -> Cap:
@@ -54,8 +49,8 @@ def spend(*, shop_id: int, visitor: str | None, address: str, amount: int, now: 
         RedisError: Redis does not answer.
     """
     limits = {
-        "address": (_hashed(address, now), ADDRESS_PER_MINUTE),
-        "visitor": (_hashed(f"{shop_id}:{visitor}", now) if visitor else "", VISITOR_PER_MINUTE),
+        "address": (hidden(address, now), ADDRESS_PER_MINUTE),
+        "visitor": (hidden(f"{shop_id}:{visitor}", now) if visitor else "", VISITOR_PER_MINUTE),
         "shop": (str(shop_id), settings.COLLECT_SHOP_PER_MINUTE),
     }
     return _count(limits, amount, now)
@@ -74,19 +69,3 @@ def _count(limits: Mapping[str, tuple[str, int]], amount: int, now: datetime) ->
         if count > limit:
             return Cap(name, _WINDOW_S - int(now.timestamp()) % _WINDOW_S)
     return Cap("", 0)
-
-
-def _hashed(text: str, now: datetime) -> str:
-    return hmac.new(_salt(now), text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:24]
-
-
-def _salt(now: datetime) -> bytes:
-    day = now.date().isoformat()
-    found = _salts.get(day)
-    if found is None:
-        name = key("collected", "salt", day)
-        client().set(name, secrets.token_bytes(16), nx=True, ex=_SALT_LIFE_S)
-        found = bytes(client().get(name) or b"")  # type: ignore[arg-type]
-        _salts.clear()
-        _salts[day] = found
-    return found

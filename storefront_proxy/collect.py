@@ -23,6 +23,7 @@ from mlops.features.storefront import Consent, Exclusion
 from storefront_proxy import arrivals, batches, callers, caps, problems, shops, visitors
 from storefront_proxy.batches import BadBatch, Batch
 from storefront_proxy.problems import Problem
+from tenancy.addresses import address as caller
 from tenancy.bodies import BodyTooLarge, BodyUnfinished, read_body
 from tenancy.errors import Transient
 
@@ -63,7 +64,7 @@ def _answer(request: HttpRequest) -> HttpResponse:
         raise Problem(405, "method_not_allowed", "use POST here")
     now = datetime.now(UTC)
     shop = _shop(request.GET.get("account", ""))
-    address = callers.address(request)
+    address = caller(request)
     cap = caps.knock(address, now=now)
     if cap.over:
         return _slow_down(request, cap)
@@ -126,10 +127,8 @@ def _shop(account: str) -> OnlineShop:
 
 
 def _slow_down(request: HttpRequest, cap: caps.Cap) -> HttpResponse:
-    problem = Problem(429, "too_many_events", f"this {cap.over} has sent more events than it may in a minute")
-    response = problems.answer(request, problem)
-    response.headers["Retry-After"] = str(cap.wait_s)
-    return response
+    told = f"this {cap.over} has sent more events than it may in a minute"
+    return problems.answer(request, Problem(429, "too_many_events", told, wait_s=cap.wait_s))
 
 
 def _body(request: HttpRequest) -> bytes:

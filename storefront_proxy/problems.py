@@ -13,10 +13,18 @@ class Problem(Exception):
     Args:
         code: stable machine name, kept for good.
         field: the parameter at fault, if one is.
+        wait_s: how long until it may be tried again, for a 429.
     """
 
     def __init__(
-        self, status: int, code: str, message: str, *, next_step: str = "", field: str | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        next_step: str = "",
+        field: str | None = None,
+        wait_s: int = 0,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -24,6 +32,7 @@ class Problem(Exception):
         self.message = message
         self.next_step = next_step
         self.field = field
+        self.wait_s = wait_s
 
 
 def answer(request: HttpRequest, problem: Problem) -> HttpResponse:
@@ -34,4 +43,5 @@ def answer(request: HttpRequest, problem: Problem) -> HttpResponse:
         message=problem.message,
         next_step=problem.next_step,
         field=problem.field,
+        wait_s=problem.wait_s,
     )

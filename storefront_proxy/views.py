@@ -12,9 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
-from django.http.request import UnreadablePostError
 from redis.exceptions import RedisError
 
 from mlops.features.events import Click, Exposure
@@ -25,9 +23,15 @@ from storefront_proxy import arrivals, asked, callers, exposures, outbox, proble
 from storefront_proxy.asked import Ask
 from storefront_proxy.problems import Problem
 from storefront_proxy.recommend import Answer, recommend
+from tenancy import limits
+from tenancy.addresses import hidden, shopper_address
+from tenancy.bodies import BodyTooLarge, BodyUnfinished, read_body
 from tenancy.errors import Transient
 
 log = logging.getLogger("shelfwise.storefront")
+
+# 4 kB over the slowest mobile network.
+LONGEST_READ_S = 2.0
 
 _UNAUTHENTIC = frozenset(
     {QueryCode.NO_SIGNATURE, QueryCode.BAD_SIGNATURE, QueryCode.BAD_TIMESTAMP, QueryCode.STALE}
@@ -92,7 +96,22 @@ def _verified(request: HttpRequest) -> tuple[OnlineShop, Params]:
     shop = shops.installed_shop(verdict.shop)
     if shop is None:
         raise Problem(404, "shop_not_found", "the app is not installed in this shop")
+    _within_limits(request, shop)
     return shop, verdict.params
+
+
+def _within_limits(request: HttpRequest, shop: OnlineShop) -> None:
+    now = datetime.now(UTC)
+    asked_from = shopper_address(request)
+    shopper = hidden(f"{shop.id}:{asked_from}", now) if asked_from else ""
+    # The shopper first: one who is turned away is not on the shop's account.
+    for name, subject, limit in (
+        ("shopper", shopper, settings.PROXY_SHOPPER_PER_MINUTE),
+        ("storefront", str(shop.id), settings.PROXY_SHOP_PER_MINUTE),
+    ):
+        if wait_s := limits.spend(name, subject, limit=limit, now=now):
+            told = f"this {name} has asked too often in this minute"
+            raise Problem(429, "too_many_requests", told, wait_s=wait_s)
 
 
 @signed("GET")
@@ -159,17 +178,13 @@ def missing(request: HttpRequest) -> HttpResponse:
 
 
 def _body(request: HttpRequest) -> bytes:
-    too_large = Problem(413, "body_too_large", f"the body must not exceed {asked.LARGEST_BODY} bytes")
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if length.isdigit() and int(length) > asked.LARGEST_BODY:
-        raise too_large
     try:
-        body: bytes = request.read(asked.LARGEST_BODY + 1)
-    except (UnreadablePostError, RequestDataTooBig):
-        raise Problem(400, "invalid_body", "the body could not be read") from None
-    if len(body) > asked.LARGEST_BODY:
-        raise too_large
-    return body
+        return read_body(request, most=asked.LARGEST_BODY, within_s=LONGEST_READ_S)
+    except BodyTooLarge:
+        message = f"the body must not exceed {asked.LARGEST_BODY} bytes"
+        raise Problem(413, "body_too_large", message) from None
+    except BodyUnfinished:
+        raise Problem(408, "body_unfinished", "the body did not arrive in time") from None
 
 
 def _exclusion(request: HttpRequest, shop: OnlineShop, ask: Ask, now: datetime) -> Exclusion | None:

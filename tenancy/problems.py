@@ -41,15 +41,19 @@ def answer(
     next_step: str = "",
     field: str | None = None,
     allow: str = "",
+    wait_s: int = 0,
 ) -> HttpResponse:
     """The shape as an answer that no cache keeps.
 
     Args:
         allow: the methods that would do, for a 405.
+        wait_s: how long until it may be tried again, for a 429 or a 503.
     """
     body = shape(request, code=code, message=message, next_step=next_step, field=field)
     response = HttpResponse(json.dumps(body), status=status, content_type="application/json")
     response.headers["Cache-Control"] = "no-store"
     if allow:
         response.headers["Allow"] = allow
+    if wait_s:
+        response.headers["Retry-After"] = str(wait_s)
     return response

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser
 from shopify_app.local.journey import Journey
 from shopify_app.local.terminal import Terminal
 from shopify_app.webhooks import shops as delivering_shops
+from tenancy import addresses, limits
 from tenancy import redis as shared_redis
 from tenancy.models import Shop, ShopState
 from tests.chromium import open_browser
@@ -42,6 +43,8 @@ def _clean_keys() -> Iterator[None]:
     """Each test begins and ends without keys of the test prefix, and knows no shop of another."""
     _forget_keys()
     delivering_shops.forget()
+    limits.forget()
+    addresses.forget()
     yield
     _forget_keys()
 

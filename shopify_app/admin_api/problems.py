@@ -103,6 +103,10 @@ def _explain(error: Exception) -> tuple[int, str, str, str, str | None]:
         )
     if isinstance(error, (RequestDataTooBig, TooManyFieldsSent)):
         return 413, "too_large", "The request is too large.", "Send less.", None
+    if isinstance(error, exceptions.Throttled):
+        wait_s = round(getattr(error, "wait", None) or 1)
+        text = "You have asked too often in this minute. Nothing was changed."
+        return 429, "too_many_requests", text, f"Try again in {wait_s} seconds.", None
     if isinstance(error, exceptions.MethodNotAllowed):
         return 405, "method_not_allowed", str(error.detail), "Use a method named in the Allow header.", None
     if isinstance(error, exceptions.UnsupportedMediaType):

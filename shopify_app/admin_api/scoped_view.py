@@ -5,20 +5,39 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any, cast
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from rest_framework.exceptions import NotFound, UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from shopify_app.admin_api.authentication import Actor
+from tenancy import limits
 from tenancy.errors import Refused
 from tenancy.models import Shop
 from tenancy.scope import scope
 
 # The largest honest body here is a reason of 500 characters.
 LARGEST_BODY = 64 * 1024
+
+
+class PerStaff(BaseThrottle):
+    """How often one member of staff may ask (docs/limits.md), whatever they ask."""
+
+    _wait_s = 0
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        who = cast(Actor, request.user)
+        subject = f"{who.shop.pk}:{who.user_id}"
+        self._wait_s = limits.spend("staff", subject, limit=settings.STAFF_PER_MINUTE, now=timezone.now())
+        return self._wait_s == 0
+
+    def wait(self) -> float:
+        return self._wait_s
 
 
 class TooLarge(Refused):
@@ -28,6 +47,8 @@ class TooLarge(Refused):
 
 class ShopView(APIView):
     """A view of one shop. The shop comes from the verified session token and from nowhere else."""
+
+    throttle_classes = [PerStaff]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         with ExitStack() as open_scope:

@@ -33,15 +33,19 @@ def refusal(
     next_step: str = "",
     *,
     allow: str = "",
+    wait_s: int = 0,
 ) -> HttpResponse:
     """An error answer in the form that its reader understands.
 
     Args:
         title: the page's heading; a machine is told `text` alone.
         allow: the methods that would do, for a 405.
+        wait_s: how long until it may be tried again, for a 429 or a 503.
     """
     if not _reads_pages(request):
-        return problems.answer(request, status, code=code, message=text, next_step=next_step, allow=allow)
+        return problems.answer(
+            request, status, code=code, message=text, next_step=next_step, allow=allow, wait_s=wait_s
+        )
     facts = {
         "title": title,
         "message": text,
@@ -53,6 +57,8 @@ def refusal(
     response.headers["Cache-Control"] = "no-store"
     if allow:
         response.headers["Allow"] = allow
+    if wait_s:
+        response.headers["Retry-After"] = str(wait_s)
     return response
 
 

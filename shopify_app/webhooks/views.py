@@ -14,7 +14,7 @@ from django.utils import timezone
 from shopify_app.sync import receive
 from shopify_app.verify.deliveries import read_headers, signature_header
 from shopify_app.verify.signatures import webhook_ok
-from shopify_app.webhooks import inbox, shops, tasks
+from shopify_app.webhooks import inbox, senders, shops, tasks
 from shopify_app.webhooks.body import BodyTooLarge, BodyUnfinished, read_body
 from tenancy import problems
 from tenancy.models import ShopState
@@ -26,7 +26,7 @@ COMPLIANCE = ("customers/data_request", "customers/redact", "shop/redact")
 def shopify(request: HttpRequest) -> HttpResponse:
     """POST /webhooks/shopify.
 
-    401 without a good signature, 404 for a shop that has not installed the app, 200 else: also for a repeat, and for a
+    401 without a good signature, 429 for too many, 404 for a shop that has not installed the app, 200 else: also for a repeat, and for a
     topic that we do not use, since anything but 2xx makes Shopify send it again.
     """
     return _receive(request, compliance=False)
@@ -45,13 +45,18 @@ def _receive(request: HttpRequest, *, compliance: bool) -> HttpResponse:
     if not signature:
         # Told before the body is waited for: who signs nothing gets no thread.
         return _refuse(request, 401, "bad_signature", "The signature is missing.")
+    sender = senders.Sender(request, now)
+    if wait_s := sender.wait_s():
+        return _too_often(request, "This address has sent too much that is not Shopify's.", wait_s)
     try:
         body = read_body(request)
     except BodyTooLarge:
         return _refuse(request, 413, "body_too_large", "The body is larger than any webhook.")
     except BodyUnfinished:
+        sender.left_unfinished()
         return _refuse(request, 408, "body_unfinished", "The body did not come to its end in time.")
     if not webhook_ok(body, signature, settings.SHOPIFY_SECRETS):
+        sender.forged()
         return _refuse(request, 401, "bad_signature", "The signature is not Shopify's.")
     delivery = read_headers(request.headers)
     if isinstance(delivery, str):
@@ -63,6 +68,8 @@ def _receive(request: HttpRequest, *, compliance: bool) -> HttpResponse:
         not compliance and shop.state == ShopState.UNINSTALLED and delivery.topic != "app/uninstalled"
     ):
         return _refuse(request, 404, "unknown_shop", "This shop has not installed the app.")
+    if wait_s := senders.shop_wait_s(shop.pk, compliance=compliance, now=now):
+        return _too_often(request, "This shop has sent too many webhooks in this minute.", wait_s)
     try:
         given = json.loads(body)
     except (ValueError, RecursionError):
@@ -92,10 +99,23 @@ def _time(text: str, now: datetime) -> datetime:
 
 
 def _refuse(
-    request: HttpRequest, status: int, code: str, message: str, *, field: str | None = None, allow: str = ""
+    request: HttpRequest,
+    status: int,
+    code: str,
+    message: str,
+    *,
+    field: str | None = None,
+    allow: str = "",
+    wait_s: int = 0,
 ) -> HttpResponse:
     log.info("webhooks.refused", extra={"code": code, "status": status})
-    return problems.answer(request, status, code=code, message=message, field=field, allow=allow)
+    return problems.answer(
+        request, status, code=code, message=message, field=field, allow=allow, wait_s=wait_s
+    )
+
+
+def _too_often(request: HttpRequest, message: str, wait_s: int) -> HttpResponse:
+    return _refuse(request, 429, "too_many_deliveries", message, wait_s=wait_s)
 
 
 def missing(request: HttpRequest) -> HttpResponse:
