@@ -4,8 +4,14 @@
 import os
 import sys
 
+from shopify_app.environment import BadSetting
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shopify_app.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except BadSetting as error:
+        # Before anything was begun; for a try on this machine none of them is needed.
+        sys.exit(f"{error}. docs/settings.md lists all; SHELFWISE_LOCAL=1 does without, on one machine.")

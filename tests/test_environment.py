@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +50,14 @@ def test_an_origin_names_its_scheme(value: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("SOME_URL", value)
     with pytest.raises(BadSetting, match="SOME_URL"):
         environment.origin("SOME_URL")
+
+
+def test_a_command_without_its_settings_says_which_in_one_line() -> None:
+    bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "audit_export", "exports"],
+        cwd=Path(__file__).parents[1], env=bare, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("set the environment variable SHOPIFY_API_KEY")
+    assert done.stderr.count("\n") == 1

@@ -49,7 +49,7 @@ def exit_code(report: Report) -> int:
 def lines(report: Report) -> Iterable[str]:
     """The report as people read it."""
     for tally in report.tallies:
-        yield f"{_plain(tally.file)}: {tally.records:,} records, {tally.read:,} read, {tally.encoding}"
+        yield f"{_plain(tally.file)}: {_records(tally.records)}, {tally.read:,} read, {tally.encoding}"
         yield f"  {'column':<38} {'filled':>7} {'values':>10}  {'type':<7} {'taken in?':<38} range"
         for column in tally.columns:
             yield "  " + _row(column)
@@ -57,10 +57,12 @@ def lines(report: Report) -> Iterable[str]:
     for each in report.refused:
         yield f"{_plain(each.file)}: not used: it {_plain(each.reason)}"
     if report.faults.reasons:
-        yield f"Put aside: {report.faults.aside:,} records. Read all the same: {report.faults.mended:,}."
+        yield f"Put aside: {_records(report.faults.aside)}. Read all the same: {report.faults.mended:,}."
         for reason, count in report.faults.reasons.most_common():
             where = [
-                f"{_plain(each.file)}:{each.line}" for each in report.faults.kept if each.reason == reason
+                f"{_plain(each.file)}:{each.line}" if each.line else _plain(each.file)
+                for each in report.faults.kept
+                if each.reason == reason
             ]
             yield f"  {count:>7,}  {reason}  ({', '.join(where[:3])}{' ...' if count > 3 else ''})"
         yield ""
@@ -69,6 +71,10 @@ def lines(report: Report) -> Iterable[str]:
         yield "What the app could do with these orders:"
         for verdict in report.verdicts:
             yield f"  {verdict.answer.value:<7} {verdict.what}: {verdict.why}"
+
+
+def _records(number: int) -> str:
+    return f"{number:,} record" if number == 1 else f"{number:,} records"
 
 
 def as_json(report: Report) -> str:

@@ -137,6 +137,7 @@ def test_latin_1_is_read_and_told(tmp_path: Path) -> None:
     status, found = findings(tmp_path)
     assert (status, found["put_aside"], found["orders"]["orders"]) == (0, 0, 2)
     assert "is not UTF-8 throughout: such places are read as Windows-1252" in found["reasons"]
+    assert "such places are read as Windows-1252  (orders_export.csv)" in run(tmp_path)[1], "no line of it"
 
 
 def test_twice_the_same_header_is_told(tmp_path: Path) -> None:
