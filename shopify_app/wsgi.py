@@ -1,6 +1,15 @@
 """The WSGI door, for granian. A worker is warm before it takes its first request."""
 
 import os
+import signal
+import threading
+
+# A worker is forked with its server's handlers, which only remember a signal, and gets its own after it has loaded this
+# file: a SIGTERM meanwhile would be lost, and the server would wait for the worker for ever.
+if threading.current_thread() is threading.main_thread():
+    for _number in (signal.SIGTERM, signal.SIGINT):
+        if getattr(signal.getsignal(_number), "__module__", "").startswith("granian."):
+            signal.signal(_number, signal.SIG_DFL)
 
 from django.core.wsgi import get_wsgi_application
 

@@ -21,6 +21,10 @@ from tenancy.embedded import Embedded
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
+# What is under way is answered and what was shown is sent (2 s at most each); shorter than the supervisor waits.
+WEB_STOPS_WITHIN_S = 6
+
+
 class DidNotStart(RuntimeError):
     """A process did not answer in time; the message names its log."""
 
@@ -170,7 +174,7 @@ class Stack:
                 [
                     sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.app_port),
                     "--workers", str(web_workers), "--blocking-threads", "4", "--backpressure", "256", "--log-level", "warning",
-                    "--respawn-failed-workers", door,
+                    "--respawn-failed-workers", "--workers-kill-timeout", str(WEB_STOPS_WITHIN_S), door,
                 ],
                 environment,
             )

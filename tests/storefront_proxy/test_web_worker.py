@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
@@ -120,7 +122,8 @@ def web_server() -> Iterator[int]:
     port = free_port(19600)
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "2",
-        "--blocking-threads", "1", "--backpressure", "256", "--log-level", "warning", "shopify_app.wsgi:application",
+        "--blocking-threads", "1", "--backpressure", "256", "--log-level", "warning", "--workers-kill-timeout", "6",
+        "shopify_app.wsgi:application",
     ]  # fmt: skip
     server = subprocess.Popen(command, env=environment(), cwd=settings.BASE_DIR)
     try:
@@ -176,3 +179,26 @@ def test_five_new_versions_under_load_fail_no_request_and_lose_no_exposure(train
     assert found.failed == {}
     assert found.good > 500
     assert exposures.waiting() == found.good + by_hand
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.4, 1.2])
+def test_a_server_that_is_stopped_while_its_workers_start_ends(after_s: float) -> None:
+    """Without a limit after which it would kill them, so that a worker which lost the signal keeps it for ever."""
+    command = [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(free_port(19650)),
+        "--workers", "2", "--log-level", "critical", "shopify_app.wsgi:application",
+    ]  # fmt: skip
+    server = subprocess.Popen(command, env=environment(), cwd=settings.BASE_DIR, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 30
+        while not Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        # A forked worker is deaf until it has begun to load the door, some hundredths of a second.
+        time.sleep(0.3 + after_s)
+        server.terminate()
+        server.wait(timeout=15)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait(timeout=5)

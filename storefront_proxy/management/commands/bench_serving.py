@@ -282,7 +282,7 @@ def _web(*, workers: int) -> Iterator[tuple[int, int]]:
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
         "--workers", str(workers), "--blocking-threads", "4", "--backpressure", "256", "--log-level", "warning",
-        "storefront_proxy.bench.wsgi:application",
+        "--workers-kill-timeout", "6", "storefront_proxy.bench.wsgi:application",
     ]  # fmt: skip
     with log.open("wb") as out:
         server = subprocess.Popen(command, stdout=out, stderr=out, cwd=settings.BASE_DIR)
