@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,41 @@ def test_each_decision_has_a_number_of_its_own() -> None:
     numbers = [int(path.name[:4]) for path in pages]
     assert sorted(numbers) == sorted(set(numbers))
     assert [path.name for path in pages if not path.read_text().startswith(f"# {int(path.name[:4])}. ")] == []
+
+
+def _actions(tree: ast.AST) -> Iterator[str]:
+    """What the `audit.record` calls of a module may write as their action; of an f-string what it begins with."""
+    given = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "audit.record":
+            action = next(each.value for each in node.keywords if each.arg == "action")
+            told = given.get(action.id, action) if isinstance(action, ast.Name) else action
+            if isinstance(told, ast.JoinedStr):
+                yield str(getattr(told.values[0], "value", ""))
+            elif isinstance(told, ast.IfExp):
+                yield from (str(getattr(each, "value", "")) for each in (told.body, told.orelse))
+            else:
+                yield str(getattr(told, "value", ""))
+
+
+def test_the_change_log_has_words_for_everything_that_is_written_to_it() -> None:
+    words = (ROOT / "frontend" / "src" / "words.ts").read_text().partition("const ACTIONS")[2]
+    known = set(re.findall(r'^  "([a-z_]+\.[a-z_]+)":', words, re.MULTILINE))
+    written = {
+        action
+        for path in _tracked("*.py")
+        if path.relative_to(ROOT).parts[0] in ("tenancy", "mlops", "storefront_proxy", "shopify_app")
+        for action in _actions(ast.parse(path.read_text()))
+    }
+    assert len(written) > 15
+    assert [
+        each
+        for each in written
+        if not any(name == each or (each.endswith(".") and name.startswith(each)) for name in known)
+    ] == []

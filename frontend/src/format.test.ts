@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { count, day, dayOf, interval, listed, money, percent, person, plural, score, scoreInterval, shareOf, span, times } from "./format";
+import { byPerson, count, day, dayOf, interval, listed, money, percent, person, plural, score, scoreInterval, shareOf, span, times } from "./format";
 
 describe("format", () => {
   it("writes money with its currency, and leaves an unknown currency alone", () => {
@@ -53,4 +53,8 @@ describe("format", () => {
     expect(person("system:training", 1001)).toBe("Shelfwise");
     expect(person("flow", null)).toBe("Shopify Flow");
   });
+});
+
+it("names a person within a sentence", () => {
+  expect(["staff:7", "staff:8", "system:training", "flow"].map((each) => byPerson(each, 7))).toEqual(["by you", "by staff member 8", "by Shelfwise", "by Shopify Flow"]);
 });

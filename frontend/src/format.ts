@@ -82,6 +82,12 @@ export function plural(number: number, one: string, many = `${one}s`): string {
   return `${count(number)} ${number === 1 ? one : many}`;
 }
 
+/** The same within a sentence. */
+export function byPerson(actor: string, you: number | null): string {
+  const name = person(actor, you);
+  return `by ${name === "You" || name.startsWith("Staff member") ? name.charAt(0).toLowerCase() + name.slice(1) : name}`;
+}
+
 /** `staff:42`, `system:training` or `flow`, in words. */
 export function person(actor: string, you: number | null): string {
   const [kind, name = ""] = actor.split(":");

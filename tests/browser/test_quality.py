@@ -80,6 +80,10 @@ def test_a_row_that_cannot_be_true_is_shown_judged_anew_and_left_out(
     while len(held(product)) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.5)
+    overview = visit(page, product)
+    expect(overview.get_by_text(re.compile(r"^\d+ incidents? (is|are) open$"))).to_be_visible()
+    overview.get_by_role("link", name="Look at them on the Data page").click()
+    expect(overview.get_by_role("heading", name="Incidents")).to_be_visible()
     app = visit(page, product, "/data/quality")
     expect(
         app.get_by_text("Current quantity of line 1 is -4; allowed: 0 to 2,147,483,647").first

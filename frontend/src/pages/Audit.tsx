@@ -41,7 +41,9 @@ export function Audit() {
             <s-table-body>
               {entries.map((entry) => (
                 <s-table-row key={entry.id}>
-                  <s-table-cell>{moment(entry.at, overview.data?.shop.timezone ?? "UTC")}</s-table-cell>
+                  <s-table-cell>
+                    <span class="moment">{moment(entry.at, overview.data?.shop.timezone ?? "UTC")}</span>
+                  </s-table-cell>
                   <s-table-cell>{happened(entry)}</s-table-cell>
                   <s-table-cell>{person(entry.actor, overview.data?.you.user_id ?? null)}</s-table-cell>
                   <s-table-cell>{entry.reason || "–"}</s-table-cell>

@@ -152,10 +152,12 @@ function Group({ name, fields }: { name: string; fields: FieldTaken[] }) {
                 <s-stack gap="small-400">
                   <s-text type="strong">{field.name}</s-text>
                   <s-text color="subdued">
-                    {field.meaning} ({field.type})
+                    <span class="light">
+                      {field.meaning} ({field.type})
+                    </span>
                   </s-text>
                   <s-text color="subdued">
-                    <span class="source">{field.sources.length === 0 ? "told by what it belongs to" : field.sources.join(" · ")}</span>
+                    <span class="light source">{field.sources.length === 0 ? "told by what it belongs to" : field.sources.join(" · ")}</span>
                   </s-text>
                 </s-stack>
               </s-table-cell>

@@ -214,7 +214,8 @@ function named(each: Metafield): string {
 
 function kindOf(each: Metafield): string {
   const kind = KINDS[each.kind];
-  return kind === undefined ? each.type : each.is_list ? `list of ${kind}s` : kind;
+  // Shopify's own word for a type that nothing is learnt from: multi_line_text_field, list.json.
+  return kind === undefined ? each.type.replace(/_field$/, "").replaceAll(/[_.]/g, " ").replace(/\bjson\b/i, "JSON") : each.is_list ? `list of ${kind}s` : kind;
 }
 
 function filled({ counted }: Metafield): string {

@@ -1,9 +1,9 @@
 /** The first page: is data in, what is live and is it any good, what came of it, and how to undo. */
 
 import { useCallback, useEffect, useState } from "preact/hooks";
-import { getOverview, getTraffic, type Overview as Facts, type Traffic } from "../api";
+import { getIncidents, getOverview, getTraffic, type Incidents, type Overview as Facts, type Traffic } from "../api";
 import { useMarkers } from "../DayPlot";
-import { count, money } from "../format";
+import { count, money, plural } from "../format";
 import { Changes } from "../sections/Changes";
 import { ImportProgress } from "../sections/ImportProgress";
 import { LiveNow } from "../sections/LiveNow";
@@ -14,6 +14,7 @@ import { useAnswer } from "../use_answer";
 import { capital, glance, importRemarks } from "../words";
 
 const DAYS = 28;
+const MOST_TOLD = 3;
 const WHILE_WORKING_MS = 2_000;
 const WHILE_WAITING_MS = 10_000;
 /** How long the page is held back for the results, so that it is drawn once and nothing on it moves. */
@@ -29,14 +30,16 @@ export function nextLookMs(overview: Facts): number | null {
 export function Overview() {
   const overview = useAnswer(getOverview, nextLookMs);
   const traffic = useAnswer(useCallback((signal: AbortSignal) => getTraffic(DAYS, signal), []));
+  const incidents = useAnswer(useCallback((signal: AbortSignal) => getIncidents(null, signal), []));
   const { known, answer: markers } = useMarkers(DAYS);
   const again = () => {
     overview.ask();
     traffic.ask();
     markers.ask();
+    incidents.ask();
   };
   const patient = usePatience();
-  const waiting = patient && ((traffic.data === null && traffic.problem === null) || known === null);
+  const waiting = patient && ((traffic.data === null && traffic.problem === null) || known === null || (incidents.data === null && incidents.problem === null));
   const facts = waiting ? null : overview.data;
   return (
     <s-page heading="Overview">
@@ -52,6 +55,7 @@ export function Overview() {
         ) : null
       ) : (
         <>
+          {incidents.data === null || incidents.data.open === 0 ? null : <OpenIncidents found={incidents.data} />}
           <AtAGlance facts={facts} traffic={traffic.data} />
           {isBusy(facts) ? <ImportProgress history={facts.history_import} you={facts.you} again={again} /> : null}
           {facts.training.state === "failed" || (facts.training.problem !== "" && anyLive(facts)) ? <TrainingFailed facts={facts} /> : null}
@@ -72,6 +76,22 @@ export function Overview() {
         </>
       )}
     </s-page>
+  );
+}
+
+/** What is wrong now, in one line each; the Data page has all of it. */
+function OpenIncidents({ found }: { found: Incidents }) {
+  const open = found.incidents.filter((each) => each.closed_at === null);
+  const grave = open.some((each) => each.severity === "critical");
+  return (
+    <s-banner tone={grave ? "critical" : "warning"} heading={`${plural(found.open, "incident is", "incidents are")} open`}>
+      <s-stack gap="base">
+        {open.slice(0, MOST_TOLD).map((each) => (
+          <s-paragraph key={each.id}>{each.told}</s-paragraph>
+        ))}
+        <s-link href="/data">Look at them on the Data page</s-link>
+      </s-stack>
+    </s-banner>
   );
 }
 

@@ -5,7 +5,7 @@ import { getOverview, getQuality, releaseHalt, type Quality, type You } from "..
 import { WhyOff } from "../ChangeLive";
 import { DayPlot, useMarkers, type KnownMarkers } from "../DayPlot";
 import { Decide } from "../Decide";
-import { count, day, moment, person, plural } from "../format";
+import { byPerson, count, day, moment, plural } from "../format";
 import { passed, passingPlot, qualitySentence, suiteName } from "../quality_words";
 import { HeldRows } from "../sections/HeldRows";
 import { SuiteInFull } from "../sections/SuiteInFull";
@@ -171,7 +171,7 @@ function Suites({ quality, chosen, choose, you }: SuitesProps) {
                   accessibilityLabel={`${each.resource === chosen ? "Shown below" : "Show"}: what is expected of ${suiteName(each.resource).toLowerCase()}`}
                   onClick={() => choose(each.resource)}
                 >
-                  {each.resource === chosen ? "Shown below" : "Show"}
+                  {each.resource === chosen ? "Shown" : "Show"}
                 </s-button>
               </s-table-cell>
             </s-table-row>
@@ -185,5 +185,5 @@ function Suites({ quality, chosen, choose, you }: SuitesProps) {
 export function authorOf(author: string, you: You): string {
   if (author === "system:default") return "what every shop begins with";
   if (author === "system:profile") return "learnt from your data";
-  return `by ${person(author, you.user_id)}`;
+  return byPerson(author, you.user_id);
 }

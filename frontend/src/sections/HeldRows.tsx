@@ -3,7 +3,7 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { dismissRows, getQuarantine, replayRows, type Held, type You } from "../api";
 import { Decide } from "../Decide";
-import { count, moment, person, plural } from "../format";
+import { byPerson, count, moment, plural } from "../format";
 import { Pager } from "../pages/Versions";
 import { heldFrom, heldName, SUITE_NAMES } from "../quality_words";
 import { Loading, Trouble } from "../states";
@@ -132,7 +132,7 @@ function Row({ row, you, zone, done }: { row: Held; you: You; zone: string; done
           <s-text color="subdued">
             {STATES[row.state]}
             {row.decided_at === null ? "" : `, ${moment(row.decided_at, zone)}`}
-            {row.decided_by.startsWith("staff:") ? ` by ${person(row.decided_by, you.user_id)}` : row.decided_by === "system:newer version" ? ": a newer version arrived" : ""}
+            {row.decided_by.startsWith("staff:") ? ` ${byPerson(row.decided_by, you.user_id)}` : row.decided_by === "system:newer version" ? ": a newer version arrived" : ""}
           </s-text>
         ) : (
           <s-stack direction="inline" gap="small-200">

@@ -1,6 +1,6 @@
 /** The import of the shop's history: under way as on the overview, afterwards one line for each resource. */
 
-import { count } from "../format";
+import { plural } from "../format";
 import type { DataSection } from "../pages/Data";
 import { importRemarks, RESOURCE_NAMES } from "../words";
 import { ImportProgress } from "./ImportProgress";
@@ -21,11 +21,12 @@ export function HistoryIn({ overview, again }: DataSection) {
             {history.resources.map((each) => (
               <div key={each.resource}>
                 <dt>{RESOURCE_NAMES[each.resource] ?? each.resource}</dt>
-                <dd>{count(each.done)}</dd>
+                <dd>{plural(each.done, "row")}</dd>
               </div>
             ))}
           </dl>
-          <s-text color="subdued">Rows of each file that the import has read and put in place. Webhooks have kept them up to date since.</s-text>
+          <s-text color="subdued">An order is one row and one more for each of its lines; a product one and one more for each variant. What could be read was put in place; webhooks
+            have kept them up to date since.</s-text>
           {remarks.map((each) => (
             <s-text key={each} color="subdued">
               {each}

@@ -2,7 +2,7 @@
 
 import { useMemo } from "preact/hooks";
 import { rollBack, type Overview, type Slot } from "../api";
-import { moment, person } from "../format";
+import { byPerson, moment } from "../format";
 import { Plot } from "../Plot";
 import { liveQuality } from "../plots";
 import { ChangeLive, WhyOff } from "../ChangeLive";
@@ -59,7 +59,7 @@ function Place({ slot, overview, again }: { slot: Slot; overview: Overview; agai
     );
   }
   const since =
-    slot.since === null ? "" : `Since ${moment(slot.since, zone)}, by ${person(slot.changed_by, overview.you.user_id)}`;
+    slot.since === null ? "" : `Since ${moment(slot.since, zone)}, ${byPerson(slot.changed_by, overview.you.user_id)}`;
   return (
     <s-stack gap="small-200">
       <s-stack direction="inline" gap="small-200" alignItems="center">
