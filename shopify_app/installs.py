@@ -29,6 +29,7 @@ from tenancy import audit
 from tenancy.errors import NeedsReauth, Refused, Transient, UserFixable
 from tenancy.locks import LockKind, lock
 from tenancy.models import Role, Shop, ShopState, StaffMember
+from tenancy.scope import scoped
 
 REFRESH_BEFORE = timedelta(minutes=5)
 _CURRENCY = re.compile("[A-Z]{3}")
@@ -136,6 +137,7 @@ def admin_client(
     )
 
 
+@scoped
 def staff_role(shop: Shop, session_token: str, *, now: datetime | None = None) -> Role:
     """The role of the staff member whose session token this is; at the first visit Shopify tells who owns the account.
 
@@ -162,6 +164,7 @@ def staff_role(shop: Shop, session_token: str, *, now: datetime | None = None) -
     return Role(member.role)
 
 
+@scoped
 def uninstall(shop: Shop, now: datetime, *, triggered_at: datetime | None = None) -> bool:
     """Forget the tokens and mark the shop uninstalled; True when this call did it.
 
@@ -239,6 +242,7 @@ def _usable_token(shop: Shop, now: datetime, rejected: str | None) -> str | None
     return None if token == rejected else token
 
 
+@scoped
 def _refreshed(shop: Shop, now: datetime) -> str:
     if shop.refresh_token_sealed is None:
         raise GrantRefused("no refresh token is held")
@@ -256,6 +260,7 @@ def _keep(shop: Shop, grant: Grant) -> None:
     shop.scopes = grant.scopes or shop.scopes
 
 
+@scoped
 def _install(shop: Shop, grant: Grant, now: datetime) -> None:
     newly = shop.state == ShopState.UNINSTALLED
     _keep(shop, grant)
@@ -268,6 +273,7 @@ def _install(shop: Shop, grant: Grant, now: datetime) -> None:
         shop_installed.send(sender=None, shop=shop, now=now)
 
 
+@scoped
 def _set_state(shop: Shop, state: ShopState, now: datetime, *, reason: str) -> None:
     if shop.state == state:
         return
@@ -282,6 +288,7 @@ def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
+@scoped
 def _note_facts(shop: Shop, *, name: str, currency: str, zone: str, scopes: str | None) -> Shop:
     with transaction.atomic():
         fresh = Shop.objects.select_for_update().get(pk=shop.pk)

@@ -81,7 +81,7 @@ def _database(url: str) -> dict[str, Any]:
     options: dict[str, Any] = {"connect_timeout": 5}
     host = query.pop("host", parts.hostname or "")
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "tenancy.postgres",  # Django's, and each session knows the open shop scope
         "NAME": parts.path.lstrip("/") or "shelfwise",
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),

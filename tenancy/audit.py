@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from tenancy.models import AuditEntry, Shop
+from tenancy.scope import scoped
 
 
+@scoped
 def record(
     shop: Shop,
     *,

@@ -29,6 +29,7 @@ from pathlib import Path
 LONGEST_SOCKET_FOLDER = 80
 UNPRIVILEGED = 65534  # "nobody": Postgres refuses to run as root.
 START_TIMEOUT_S = 30.0
+ROLE = "shelfwise"  # of the app, and its database's name
 
 
 class EmbeddedServiceError(RuntimeError):
@@ -56,7 +57,8 @@ class Embedded:
 
     @property
     def database_url(self) -> str:
-        return f"postgresql://postgres@/shelfwise?host={self.sockets}"
+        """For the app's own role: it owns the database and row-level security holds it."""
+        return f"postgresql://{ROLE}@/{ROLE}?host={self.sockets}"
 
     @property
     def redis_url(self) -> str:
@@ -133,6 +135,7 @@ class _Postgres:
 
     def start(self) -> None:
         if self.answers():
+            self._create_database()
             return
         self._own(self.sockets)
         if not (self.data / "PG_VERSION").exists():
@@ -192,11 +195,19 @@ class _Postgres:
         return done.returncode == 0
 
     def _create_database(self) -> None:
-        found = self._psql("select 1 from pg_database where datname = 'shelfwise'")
-        if "1" not in found:
-            self._psql("create database shelfwise")
+        """The app's role, which no row-level security lets pass, and its database. Safe to repeat."""
+        state = self._psql(_STATE_SQL).splitlines()
+        if state[0] == "0":
+            # CREATEDB for the tests, which keep their own database.
+            self._psql(f"create role {ROLE} login createdb nosuperuser nobypassrls")
+        if len(state) == 1:
+            self._psql(f"create database {ROLE} owner {ROLE}")
+        elif state[1] != "true":
+            # Made by an earlier release, when the app was the superuser.
+            self._psql(_HAND_OVER_SQL, database=ROLE)
+            self._psql(f"alter database {ROLE} owner to {ROLE}")
 
-    def _psql(self, statement: str) -> str:
+    def _psql(self, statement: str, *, database: str = "postgres") -> str:
         command: list[str | Path] = [
             self.bin / "psql",
             "-X",
@@ -207,7 +218,9 @@ class _Postgres:
             "-U",
             "postgres",
             "-d",
-            "postgres",
+            database,
+            "-v",
+            "ON_ERROR_STOP=1",
             "-c",
             statement,
         ]
@@ -314,6 +327,23 @@ class _Valkey:
             connection.sendall(request)
             return connection.recv(64)
 
+
+# How many roles there are of our name; whether the database is the role's own (nothing where there is none).
+_STATE_SQL = """
+select count(*)::text from pg_roles where rolname = 'shelfwise'
+ union all (select (datdba = (select oid from pg_roles where rolname = 'shelfwise'))::text
+              from pg_database where datname = 'shelfwise')
+"""
+_HAND_OVER_SQL = """
+do $$ declare each record; begin
+  for each in select c.oid::regclass as name, case c.relkind when 'S' then 'sequence' else 'table' end as kind
+                from pg_class c
+               where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'S')
+                 and not exists (select from pg_depend d where d.objid = c.oid and d.deptype in ('a', 'i')
+                                    and d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass)
+  loop execute format('alter %s %s owner to shelfwise', each.kind, each.name); end loop;
+end $$
+"""
 
 _SERVICES: Mapping[str, type[_Postgres] | type[_Valkey]] = {"postgres": _Postgres, "valkey": _Valkey}
 

@@ -12,8 +12,10 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from tenancy.models import Incident, Severity, Shop
+from tenancy.scope import scoped
 
 
+@scoped
 def open_incident(
     shop: Shop,
     *,
@@ -50,6 +52,7 @@ def open_incident(
     return still_open.get()
 
 
+@scoped
 def note_incident(
     shop: Shop,
     *,
@@ -67,6 +70,7 @@ def note_incident(
     )  # fmt: skip
 
 
+@scoped
 def close_incident(shop: Shop, *, kind: str, now: datetime, subject: str = "", told: str = "") -> bool:
     """Close the open incident of this kind and subject, if there is one; `told` replaces its text. Safe to repeat."""
     facts: dict[str, Any] = {"closed_at": now, "updated_at": now, "next_step": ""}
@@ -78,6 +82,7 @@ def close_incident(shop: Shop, *, kind: str, now: datetime, subject: str = "", t
     )
 
 
+@scoped
 def halted(shop: Shop) -> Incident | None:
     """The oldest open incident that stops this shop's training, or None."""
     return (

@@ -8,6 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 
+from tenancy import fence
+
 
 class ShopState(models.TextChoices):
     INSTALLED = "installed"
@@ -41,7 +43,13 @@ class Shop(models.Model):
             self.pseudonym_key_sealed = settings.KEYRING.seal(
                 os.urandom(32), context=self._pseudonym_context()
             )
-        super().save(*args, **kwargs)
+        # Outside any scope this is the shop's own: row-level security lets nobody else change its row.
+        opened = fence.shop.set(self.pk) if fence.shop.get() is None else None
+        try:
+            super().save(*args, **kwargs)
+        finally:
+            if opened is not None:
+                fence.shop.reset(opened)
 
     def pseudonym_key(self) -> bytes:
         """The 32 secret bytes that `tenancy.pseudonyms` works with. Nobody else needs them."""

@@ -4,28 +4,29 @@
         Order.objects.filter(...)     # already fenced to this shop
 
 Every shop-owned table inherits `ShopOwned` and so gets the fenced manager. `unscoped()` exists for the few places that
-work across shops (schedulers, retention); each use says why.
+work across shops (schedulers, retention); each use says why. The open scope also goes with each statement to Postgres,
+where row-level security holds raw SQL to it (`tenancy.fence`, `tenancy.row_security`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.db import models
 
-from tenancy.errors import Bug
+from tenancy import fence
+from tenancy.fence import ScopeMissing as ScopeMissing
 from tenancy.models import Shop
 
-_current: ContextVar[int | None] = ContextVar("shop_scope", default=None)
-_ANY_SHOP = -1
+_current = fence.shop
+_ANY_SHOP = fence.ANY_SHOP
 M = TypeVar("M", bound="ShopOwned")
-
-
-class ScopeMissing(Bug):
-    """Shop-owned rows were touched without naming the shop."""
+S = TypeVar("S", Shop, int)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @contextmanager
@@ -52,6 +53,17 @@ def unscoped(*, why: str) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def scoped(function: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """For a function whose first argument is a shop or its number: all of it runs in that shop's scope."""
+
+    @wraps(function)
+    def inside(shop: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with scope(shop):
+            return function(shop, *args, **kwargs)
+
+    return inside
 
 
 def current_shop_id() -> int:

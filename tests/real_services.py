@@ -19,7 +19,7 @@ _migrations = [
     for room in ("tenancy", "mlops", "shopify_app")
     for p in sorted((_root / room).rglob("migrations/0*.py"))
 ]
-_digest = hashlib.sha256(b"".join(path.read_bytes() for path in _migrations)).hexdigest()
+_digest = hashlib.sha256(b"shelfwise".join(path.read_bytes() for path in _migrations)).hexdigest()
 os.environ.setdefault("TEST_DATABASE", f"test_{_digest[:12]}")
 os.environ["REDIS_PREFIX"] = "test"  # never the keys of a demo that runs beside the tests
 os.environ.setdefault(

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tenancy import fence
 from tests.live_product import LiveProduct
 from tests.pixel_bundle import built
 
@@ -37,7 +38,7 @@ def visit(browser: Browser, product: LiveProduct) -> Iterator[Callable[..., Page
 
 
 def rows(product: LiveProduct, statement: str, *values: object) -> list[Row]:
-    with psycopg.connect(product.stack.embedded.database_url) as connection:
+    with psycopg.connect(product.stack.embedded.database_url, options=fence.EVERY_ROW) as connection:
         return connection.execute(statement, values).fetchall()
 
 

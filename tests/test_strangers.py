@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storefront_proxy import visitors
+from tenancy import fence
 from tenancy.redis import key
 from tests.admin_api.members import session_token
 from tests.hostile import Answer, Request, check, facts, public_paths, send
@@ -102,7 +103,7 @@ def _nothing_is_written(product: LiveProduct, app: int) -> Iterator[None]:
 
 def rows(product: LiveProduct) -> dict[str, int]:
     """The number of rows of every table, and of entries on their way to one."""
-    with psycopg.connect(product.stack.embedded.database_url) as connection:
+    with psycopg.connect(product.stack.embedded.database_url, options=fence.EVERY_ROW) as connection:
         listed = connection.execute(
             "select table_name from information_schema.tables"
             " where table_schema = 'public' and table_type = 'BASE TABLE'"

@@ -22,7 +22,7 @@ from mlops.features.events import AttributeKind, AttributeOwner, AttributeTold, 
 from mlops.features.models import Attribute
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
-from tenancy.scope import scope
+from tenancy.scope import scope, scoped
 
 # A page of 60 products, or of 100 variants, still costs less than the 1,000 points that one call may ask.
 MOST_CHOSEN = {AttributeOwner.PRODUCT: 10, AttributeOwner.VARIANT: 6}
@@ -215,6 +215,7 @@ def keep(cursor: CursorWrapper, shop: Shop, fresh: Sequence[Encoded], now: datet
     cursor.execute(_KEEP_SQL, [shop.pk, now, *values, shop.pk])
 
 
+@scoped
 def held_raw(shop: Shop, attribute_id: int, owner_ids: Sequence[int]) -> dict[int, str]:
     """The present text of one metafield by owner, as told; owners without a value are absent."""
     with scope(shop), connection.cursor() as cursor:
@@ -226,6 +227,7 @@ def held_raw(shop: Shop, attribute_id: int, owner_ids: Sequence[int]) -> dict[in
         return {owner: raw for owner, raw in cursor.fetchall() if raw is not None}
 
 
+@scoped
 def counted(shop: Shop, each: Chosen) -> Counted:
     """How this choice is filled in the living catalogue."""
     with scope(shop), connection.cursor() as cursor:
@@ -233,6 +235,7 @@ def counted(shop: Shop, each: Chosen) -> Counted:
         return Counted(*cursor.fetchone())
 
 
+@scoped
 def _forget(shop_id: int, row: Attribute) -> None:
     with connection.cursor() as cursor:
         cursor.execute(

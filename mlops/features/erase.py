@@ -15,7 +15,7 @@ from mlops.features import frames, online, tombstones
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
 from tenancy.redis import client, key
-from tenancy.scope import ShopOwned, scope
+from tenancy.scope import ShopOwned, scope, scoped
 
 LOCK_WAIT_S = 30.0
 
@@ -52,6 +52,7 @@ class Erased:
     gone: tuple[int, ...] = ()
 
 
+@scoped
 def find(
     shop: Shop, customer_id: int, *, order_ids: Sequence[int] = (), visitors: Sequence[str] = ()
 ) -> Person:
@@ -100,6 +101,7 @@ def find(
     )
 
 
+@scoped
 def erase_customer(
     shop: Shop,
     customer_id: int,
@@ -211,6 +213,7 @@ def _unlink(cursor: CursorWrapper, names: dict[str, Any]) -> int:
     return changed + int(cursor.rowcount)
 
 
+@scoped
 def erase_shop(shop: Shop) -> None:
     """Delete every row of the shop in this room; its keys go once the transaction of the caller is committed.
 

@@ -17,6 +17,7 @@ from mlops.features import sealed
 from mlops.features.models import Snapshot
 from mlops.features.snapshots import parquet
 from tenancy.models import Shop
+from tenancy.scope import scoped
 
 KIND = "snapshot"
 
@@ -32,6 +33,7 @@ class Rewritten:
     gone: tuple[int, ...]
 
 
+@scoped
 def without(shop: Shop, customers: Sequence[int], *, now: datetime) -> Rewritten:
     """Take these customers out of every frozen frame of the shop.
 

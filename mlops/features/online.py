@@ -24,6 +24,7 @@ from tenancy.errors import Transient
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop, ShopState
 from tenancy.redis import client, key
+from tenancy.scope import scoped
 
 log = logging.getLogger("shelfwise.online")
 
@@ -143,6 +144,7 @@ def changes(shop_id: int, since: bytes | None) -> Changes:
     return Changes(last[0][0] if last else None, None)
 
 
+@scoped
 def refresh_on_commit(shop: Shop, product_ids: Collection[int], inventory_items: Collection[int]) -> None:
     """Refresh the cards of these products, and of the products of these inventory items, after the commit.
 
@@ -183,6 +185,7 @@ def settle(*, older_than_s: float = DEBT_AGE_S) -> int:
     return len(found)
 
 
+@scoped
 def rebuild(shop: Shop) -> int:
     """Write every card of the shop anew and drop those of products that are gone; returns how many there are."""
     publish_shop(shop)
@@ -200,6 +203,7 @@ def forget(shop_id: int, domain: str) -> None:
     client().delete(_cards_key(shop_id), _newest_key(shop_id), _changes_key(shop_id))
 
 
+@scoped
 def refresh(shop: Shop, product_ids: Sequence[int]) -> None:
     """Bring the cards of these products up to what Postgres holds now."""
     for start in range(0, len(product_ids), BATCH_PRODUCTS):

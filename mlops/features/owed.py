@@ -14,8 +14,10 @@ from django.db.backends.utils import CursorWrapper
 from mlops.features import tables
 from mlops.features.arrays import id_list
 from mlops.features.attribution import ClickFacts, LineFacts, OrderFacts, RefundFacts, ShownFacts, attribute
+from tenancy.scope import scoped
 
 
+@scoped
 def renew(shop_id: int, order_ids: Iterable[int]) -> None:
     """Make the outcomes of these orders what the rule says now.
 

@@ -11,6 +11,7 @@ from django.db import connection
 
 from tenancy.errors import Bug
 from tenancy.models import Shop
+from tenancy.scope import scoped
 
 ORDER_FRAME_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "order_id": pl.Int64,
@@ -34,6 +35,7 @@ class Counts:
     refunds: int
 
 
+@scoped
 def counts(shop: Shop) -> Counts:
     """How many of each the shop has, exactly, in one statement."""
     with connection.cursor() as cursor:
@@ -52,6 +54,7 @@ def counts(shop: Shop) -> Counts:
         return Counts(*cursor.fetchone())
 
 
+@scoped
 def order_frame(shop: Shop, *, until: datetime) -> pl.DataFrame:
     """Lines that were bought and kept, of orders placed before `until`, oldest first.
 
@@ -110,6 +113,7 @@ copy (select o.order_id, coalesce(o.customer_id, -1), (extract(epoch from o.orde
 """
 
 
+@scoped
 def eligible_products(shop: Shop) -> frozenset[int]:
     """Products that are active and published, whatever their stock at this moment."""
     with connection.cursor() as cursor:

@@ -10,6 +10,7 @@ from django.db import connection
 
 from mlops.features.days import days
 from tenancy.models import Shop
+from tenancy.scope import scoped
 
 DEMAND_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "day": pl.Date,
@@ -22,6 +23,7 @@ DEMAND_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 
 
+@scoped
 def daily_demand(shop: Shop, *, since: date, until: date) -> pl.DataFrame:
     """Demand of the days from `since` to `until`, both included, cut in the shop's time zone.
 

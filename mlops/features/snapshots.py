@@ -13,12 +13,14 @@ from mlops.features import sealed
 from mlops.features.models import Snapshot
 from mlops.features.read import order_frame
 from tenancy.models import Shop
+from tenancy.scope import scoped
 
 
 class SnapshotDamaged(RuntimeError):
     """The stored frame is not the one that was frozen."""
 
 
+@scoped
 def take(shop: Shop, *, until: datetime, now: datetime) -> Snapshot:
     """Freeze the shop's order lines from before `until`; the same content again is the same snapshot."""
     frame = order_frame(shop, until=until)

@@ -15,6 +15,7 @@ from django.db import connection
 from mlops.features.days import days
 from mlops.features.events import ServedBy
 from tenancy.models import Shop
+from tenancy.scope import scoped
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Summary:
     total: Traffic
 
 
+@scoped
 def traffic(shop: Shop, *, since: date, until: date) -> Summary:
     """Figures of the days from `since` to `until`, both included, in the shop's time zone."""
     cut = days(shop.timezone, since=since, until=until)

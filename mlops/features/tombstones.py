@@ -29,6 +29,7 @@ from mlops.features.events import (
 )
 from tenancy import pseudonyms
 from tenancy.models import Shop
+from tenancy.scope import scoped
 
 CUSTOMER, VISITOR = "customer", "visitor"
 Shown = TypeVar("Shown", Exposure, Click)
@@ -47,6 +48,7 @@ class Erased:
         return bool(self.customers or self.visitors)
 
 
+@scoped
 def set_up(shop: Shop, *, customers: Iterable[int], visitors: Iterable[str], now: datetime) -> None:
     """Remember that these were erased. Safe to repeat; call it in the transaction that erases them."""
     names = pseudonyms.of(shop)
@@ -61,6 +63,7 @@ def set_up(shop: Shop, *, customers: Iterable[int], visitors: Iterable[str], now
         )
 
 
+@scoped
 def count(shop_id: int) -> int:
     """How many the shop has; it only grows."""
     with connection.cursor() as cursor:
@@ -68,6 +71,7 @@ def count(shop_id: int) -> int:
         return int(cursor.fetchone()[0])
 
 
+@scoped
 def among(shop: Shop, *, customers: Iterable[int] = (), visitors: Iterable[str] = ()) -> Erased:
     """Who of these was erased. A shop where nobody was costs one small query."""
     if not count(shop.pk):

@@ -9,6 +9,7 @@ from django.db import connection
 
 from mlops.features.arrays import id_list
 from tenancy.models import Shop
+from tenancy.scope import scoped
 
 # An import asks for the same variants thousands of times, and a price of a minute ago is as good for telling twenty-fold.
 TRUSTED_S = 60.0
@@ -16,6 +17,7 @@ MOST_KEPT = 200_000
 _kept: dict[int, tuple[float, dict[int, float]]] = {}
 
 
+@scoped
 def known(shop: Shop, variant_ids: Iterable[int]) -> dict[int, float]:
     """The higher of price and compare-at price of those variants that exist; up to a minute old."""
     expires, prices = _kept.get(shop.pk, (0.0, {}))

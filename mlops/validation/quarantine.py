@@ -15,6 +15,7 @@ from mlops.validation.content import Cut
 from mlops.validation.models import HeldRow, HeldState
 from tenancy import incidents
 from tenancy.models import Severity, Shop
+from tenancy.scope import scoped
 
 KIND = "validation_quarantine"
 LONGEST_REASON = 2_000
@@ -71,6 +72,7 @@ def prior(shop: Shop, subjects: Mapping[str, Sequence[int]]) -> dict[tuple[str, 
     return found
 
 
+@scoped
 def keep(shop: Shop, holdings: Sequence[Holding], now: datetime) -> None:
     """Hold these rows. One that is there already is counted once more; what was replayed is held again."""
     if not holdings:

@@ -19,7 +19,7 @@ from mlops.validation.expectations import Suite
 from mlops.validation.models import DailyCount, Halt, HeldRow, HeldState
 from tenancy import measures
 from tenancy.models import Shop
-from tenancy.scope import unscoped
+from tenancy.scope import scoped, unscoped
 
 SCRAPED_DAYS = 7
 
@@ -65,6 +65,7 @@ def so_far(shop: Shop, now: datetime) -> dict[str, Day]:
     }
 
 
+@scoped
 def add(shop: Shop, tallies: Mapping[tuple[str, int], Tally], now: datetime) -> None:
     """Add a batch to today's counts; in the batch's transaction, under its lock. One statement per suite."""
     day = today(shop, now)

@@ -20,6 +20,7 @@ from shopify_app import installs
 from shopify_app.verify.session_token import verify_session_token
 from tenancy.errors import NotAllowed
 from tenancy.models import Role, Shop, ShopState, StaffMember
+from tenancy.scope import scope
 
 if TYPE_CHECKING:
     # DRF's view module reads this file's classes from the settings while it is itself being imported.
@@ -61,7 +62,8 @@ class SessionTokenAuthentication(BaseAuthentication):
             )
         # Django's request is wrapped by DRF's: the middleware that names this shop as the only frame reads the former.
         request._request.shop_domain = shop.domain  # type: ignore[attr-defined]
-        member = StaffMember.objects.filter(shop=shop, user_id=verdict.user_id).only("role").first()
+        with scope(shop):
+            member = StaffMember.objects.filter(shop=shop, user_id=verdict.user_id).only("role").first()
         role = Role(member.role) if member else installs.staff_role(shop, token)
         return Actor(shop=shop, user_id=verdict.user_id, role=role), None
 

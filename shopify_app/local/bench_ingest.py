@@ -36,6 +36,7 @@ from shopify_app.local.merchant import AnsweredBadly, Merchant
 from shopify_app.local.processes import FolderInUse, Supervisor
 from shopify_app.local.stack import ROOT, DidNotStart, Stack
 from shopify_app.local.terminal import Terminal
+from tenancy import fence
 from tenancy.embedded import EmbeddedServiceError, default_folder
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -154,7 +155,9 @@ def _import(
             stack.start_devstore(supervisor, store.data)
             stack.start_app(supervisor)
         merchant = Merchant(app_url=stack.app_url, devstore_url=stack.devstore_url, shop=store.shop)
-        database = open_ones.enter_context(psycopg.connect(stack.embedded.database_url, autocommit=True))
+        database = open_ones.enter_context(
+            psycopg.connect(stack.embedded.database_url, autocommit=True, options=fence.EVERY_ROW)
+        )
         meter = Meter(lambda: _leaders(supervisor, stack))
         merchant.grant_all_orders()
         with terminal.step(f"{store.name}: the history flows in"):

@@ -30,6 +30,7 @@ from shopify_app.local.merchant import AnsweredBadly, Merchant
 from shopify_app.local.processes import FolderInUse, Supervisor
 from shopify_app.local.stack import ROOT, DidNotStart, Stack
 from shopify_app.local.terminal import Terminal
+from tenancy import fence
 from tenancy.embedded import EmbeddedServiceError, default_folder
 
 SHOP = "bench-webhooks.myshopify.com"
@@ -129,7 +130,9 @@ def _check(stack: Stack, sent: int) -> None:
     """Each distinct delivery is one row, and is worked off."""
     until = time.monotonic() + PATIENCE_S
     with psycopg.connect(
-        os.environ.get("DATABASE_URL") or stack.embedded.database_url, autocommit=True
+        os.environ.get("DATABASE_URL") or stack.embedded.database_url,
+        autocommit=True,
+        options=fence.EVERY_ROW,
     ) as database:
         while True:
             found: dict[str, int] = dict(

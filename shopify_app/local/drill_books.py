@@ -13,6 +13,7 @@ import redis
 
 from shopify_app.local.merchant import Merchant
 from shopify_app.local.stack import Stack
+from tenancy import fence
 
 # Each must be 0. Repeats are asked of what a person would count twice, not of the keys that a constraint guards anyway.
 MUST_BE_NONE = {
@@ -44,7 +45,9 @@ class Books:
     def __init__(self, stack: Stack, merchant: Merchant) -> None:
         self._merchant = merchant
         self._database = psycopg.connect(
-            os.environ.get("DATABASE_URL") or stack.embedded.database_url, autocommit=True
+            os.environ.get("DATABASE_URL") or stack.embedded.database_url,
+            autocommit=True,
+            options=fence.EVERY_ROW,
         )
         self._redis = redis.Redis.from_url(os.environ.get("REDIS_URL") or stack.embedded.redis_url)
 

@@ -22,7 +22,7 @@ from tenancy import audit, pseudonyms
 from tenancy.crypto import CannotOpen
 from tenancy.errors import NotFound
 from tenancy.models import Shop
-from tenancy.scope import scope
+from tenancy.scope import scope, scoped
 
 # Shopify: the owner answers the customer within 30 days.
 DUE = timedelta(days=30)
@@ -32,6 +32,7 @@ class ExportGone(NotFound):
     code = "export_gone"
 
 
+@scoped
 def data_request(shop: Shop, payload: Mapping[str, Any], *, now: datetime) -> DataRequest:
     """customers/data_request: keep a sealed export of everything about the customer, for the shop's owner. Safe twice."""
     number = customer_number(payload)
@@ -69,6 +70,7 @@ def data_request(shop: Shop, payload: Mapping[str, Any], *, now: datetime) -> Da
     return asked
 
 
+@scoped
 def download(shop: Shop, request_id: int, *, actor: str, now: datetime) -> dict[str, Any]:
     """The export, for the shop's owner; written to the audit log.
 
@@ -101,6 +103,7 @@ def download(shop: Shop, request_id: int, *, actor: str, now: datetime) -> dict[
         return found
 
 
+@scoped
 def read_export(shop: Shop, request_id: int) -> dict[str, Any]:
     """The export of one data request.
 
@@ -112,12 +115,14 @@ def read_export(shop: Shop, request_id: int) -> dict[str, Any]:
     return found
 
 
+@scoped
 def delete_of(shop: Shop, number: int, *, now: datetime) -> int:
     """Delete the exports of this customer. Call it in a transaction and the shop's scope."""
     mark = pseudonyms.of(shop).mark("data request", number)
     return _delete(shop, list(DataRequest.objects.filter(mark=mark, deleted_at__isnull=True)), now)
 
 
+@scoped
 def delete_lapsed(shop: Shop, *, now: datetime, most: int) -> int:
     """Delete exports whose time is over. Call it in a transaction and the shop's scope."""
     lapsed = DataRequest.objects.filter(expires_at__lte=now, deleted_at__isnull=True)

@@ -27,12 +27,13 @@ from tenancy import redis as shared_redis
 from tenancy.bus import in_flight
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
-from tenancy.scope import scope
+from tenancy.scope import scope, scoped
 
 log = logging.getLogger("shelfwise.privacy")
 LOCK_WAIT_S = 30.0
 
 
+@scoped
 def redact_customer(shop: Shop, payload: Mapping[str, Any], *, now: datetime) -> Redaction:
     """customers/redact: the orders stay as sales of nobody; everything that names the customer goes. Safe twice.
 
@@ -93,6 +94,7 @@ def redact_shop(shop: Shop, *, now: datetime, triggered_at: datetime | None = No
     return True
 
 
+@scoped
 def erase_shop(shop: Shop, *, now: datetime) -> None:
     """Delete every row, key and file of the shop; a search follows, and its certificate (`shop_erasures`) names nobody."""
     shop_id = shop.pk

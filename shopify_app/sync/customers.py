@@ -20,6 +20,7 @@ from shopify_app.sync.translate.values import Untranslatable, number
 from tenancy.crypto import CannotOpen
 from tenancy.models import Shop
 from tenancy.pseudonyms import Pseudonyms
+from tenancy.scope import scoped
 
 GID = "gid://shopify/Customer/"
 # Where a customer webhook carries its sealed number from the request to the drain.
@@ -99,6 +100,7 @@ def sealed_references(names: Pseudonyms, shop_id: int, numbers: Iterable[int]) -
     }
 
 
+@scoped
 def remember(shop: Shop, references: Mapping[int, bytes], now: datetime) -> None:
     """Keep which number stands behind each pseudonym; what is known stays as it is, and nobody erased comes back.
 
@@ -117,6 +119,7 @@ def remember(shop: Shop, references: Mapping[int, bytes], now: datetime) -> None
         )
 
 
+@scoped
 def numbers_of(shop: Shop, pseudonyms: Iterable[int]) -> dict[int, int]:
     """Shopify's numbers by pseudonym, of those that we still know.
 
@@ -132,6 +135,7 @@ def numbers_of(shop: Shop, pseudonyms: Iterable[int]) -> dict[int, int]:
         return {row[0]: int(_opened(shop.pk, row[0], row[1])) for row in cursor.fetchall()}
 
 
+@scoped
 def forget(shop: Shop, pseudonyms: Iterable[int]) -> int:
     """Forget the numbers behind these pseudonyms; how many were known."""
     with connection.cursor() as cursor:

@@ -12,6 +12,7 @@ from mlops.features import attributes
 from mlops.features.events import AttributeOwner
 from shopify_app.sync.differences import State
 from tenancy.models import Shop
+from tenancy.scope import scoped
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ TABLES: Mapping[str, Table] = {
 }
 
 
+@scoped
 def states(shop: Shop, resource: str, ids: Iterable[int]) -> dict[int, State]:
     """What we keep of these objects, tombstones too; without those that we never saw."""
     table = TABLES[resource]
@@ -97,6 +99,7 @@ def _metafields(shop: Shop, product_ids: list[int]) -> dict[int, tuple[tuple[int
     }
 
 
+@scoped
 def by_day(shop: Shop, resource: str, bounds: tuple[datetime, datetime]) -> dict[date, int]:
     """Living objects of each day in the shop's zone; days without any are left out. One pass over the rows."""
     table = TABLES[resource]
@@ -109,6 +112,7 @@ def by_day(shop: Shop, resource: str, bounds: tuple[datetime, datetime]) -> dict
         return dict(cursor.fetchall())
 
 
+@scoped
 def living(shop: Shop, resource: str, bounds: tuple[datetime, datetime] | None) -> dict[int, datetime]:
     """Ids of the living objects of a period (of all times for None), with what names their day."""
     table = TABLES[resource]
@@ -121,6 +125,7 @@ def living(shop: Shop, resource: str, bounds: tuple[datetime, datetime] | None) 
         return dict(cursor.fetchall())
 
 
+@scoped
 def stock(shop: Shop, items: Iterable[int]) -> dict[tuple[int, int], tuple[datetime, int | None]]:
     """Version time and units by inventory item and location."""
     with connection.cursor() as cursor:
@@ -132,6 +137,7 @@ def stock(shop: Shop, items: Iterable[int]) -> dict[tuple[int, int], tuple[datet
         return {(row[0], row[1]): (row[2], row[3]) for row in cursor.fetchall()}
 
 
+@scoped
 def an_order_of(shop: Shop, customer_id: int) -> int | None:
     """The newest living order that we hold to be this customer's."""
     with connection.cursor() as cursor:

@@ -15,6 +15,7 @@ from shopify_app.verify.deliveries import Delivery
 from shopify_app.webhooks.models import DeliveryState, InboxDelivery
 from tenancy.locks import LockKind, try_lock
 from tenancy.models import Shop
+from tenancy.scope import scoped
 
 # What a killed drain had in hand waits this long. Longer than any one delivery takes; renewed between them.
 LEASE = timedelta(seconds=10)
@@ -22,6 +23,7 @@ BATCH = 100
 MOST_ATTEMPTS = 8
 
 
+@scoped
 def take_in(
     shop_id: int, delivery: Delivery, payload: dict[str, Any], *, triggered_at: datetime, now: datetime
 ) -> bool:
@@ -40,6 +42,7 @@ def take_in(
         return int(cursor.rowcount) == 1
 
 
+@scoped
 def claim(shop: Shop, now: datetime) -> list[InboxDelivery]:
     """The oldest open deliveries, leased to the caller; empty while another process works for this shop."""
     with transaction.atomic():
@@ -58,6 +61,7 @@ def claim(shop: Shop, now: datetime) -> list[InboxDelivery]:
         return found
 
 
+@scoped
 def renew(shop: Shop, now: datetime) -> None:
     """Keep what is in hand for another `LEASE`."""
     held = InboxDelivery.objects.filter(shop=shop, state=DeliveryState.PENDING, in_flight_until__isnull=False)
@@ -94,6 +98,7 @@ def wait(deliveries: Iterable[InboxDelivery], seconds: float, now: datetime) -> 
     )
 
 
+@scoped
 def replay(shop: Shop, delivery_ids: Iterable[int], now: datetime) -> int:
     """Send dead deliveries back to work; the number that were."""
     return InboxDelivery.objects.filter(
@@ -101,6 +106,7 @@ def replay(shop: Shop, delivery_ids: Iterable[int], now: datetime) -> int:
     ).update(state=DeliveryState.PENDING, attempts=0, next_try_at=now, problem="")
 
 
+@scoped
 def forget_customer(shop: Shop) -> None:
     """Empty the dead deliveries about customers: no pseudonym tells whose privacy request one was."""
     with connection.cursor() as cursor:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.test import Client
 
 from tenancy.models import Role, Shop, StaffMember
+from tenancy.scope import scope
 
 
 def session_token(shop_domain: str, user_id: int, *, secret: str | None = None, **changed: Any) -> str:
@@ -77,5 +78,6 @@ def call(method: str, path: str, body: Any = None, *, token: str | None = None, 
 
 
 def hire(shop: Shop, user_id: int, role: Role) -> Member:
-    StaffMember.objects.create(shop=shop, user_id=user_id, role=role, first_seen_at=shop.installed_at)
+    with scope(shop):
+        StaffMember.objects.create(shop=shop, user_id=user_id, role=role, first_seen_at=shop.installed_at)
     return Member(shop, user_id)

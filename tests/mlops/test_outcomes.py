@@ -121,7 +121,8 @@ def test_the_summary_adds_up_by_shop_day(shop: Shop) -> None:
 
 def test_days_are_cut_in_the_shops_zone(shop: Shop) -> None:
     shop.timezone = "Australia/Sydney"
-    shop.save(update_fields=["timezone"])
+    with scope(shop):
+        shop.save(update_fields=["timezone"])
     store.record_exposures([exposure(shop.pk, [7], at=NOON.replace(hour=14))])
     found = store.traffic(shop, since=date(2026, 11, 20), until=date(2026, 11, 21))
     assert [each.traffic.exposures for each in found.days] == [0, 1]

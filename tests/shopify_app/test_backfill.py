@@ -98,7 +98,7 @@ def test_a_second_import_changes_nothing(
     devstore: RunningDevstore, installed: Shop, told: list[Shop]
 ) -> None:
     run_import(installed)
-    with connection.cursor() as cursor:
+    with scope(installed), connection.cursor() as cursor:
         cursor.execute("select count(*) from features_event")
         before = cursor.fetchone()
         backfill.restart(installed, now=timezone.now())
@@ -112,7 +112,7 @@ def test_a_second_import_changes_nothing(
 def test_no_personal_data_is_stored_anywhere(devstore: RunningDevstore, installed: Shop) -> None:
     run_import(installed)
     people = devstore.platform.store(DOMAIN).read("SELECT email, last_name FROM customers LIMIT 200")
-    with connection.cursor() as cursor:
+    with scope(installed), connection.cursor() as cursor:
         cursor.execute("select string_agg(payload::text, ' ') from features_event")
         text = cursor.fetchone()[0]
     assert text.count('"order_id"') > 0
@@ -121,12 +121,14 @@ def test_no_personal_data_is_stored_anywhere(devstore: RunningDevstore, installe
 
 
 def test_without_the_scope_for_all_orders_the_progress_says_so(installed: Shop) -> None:
-    Shop.objects.filter(pk=installed.pk).update(scopes="read_orders,read_products")
+    with scope(installed):
+        Shop.objects.filter(pk=installed.pk).update(scopes="read_orders,read_products")
     shop = Shop.objects.get(pk=installed.pk)
     notes = {each.resource: each.note for each in import_progress(shop)}
     assert notes["orders"] == ORDERS_NOTE
     assert not any(note for resource, note in notes.items() if resource != "orders")
-    Shop.objects.filter(pk=installed.pk).update(scopes="read_all_orders,read_orders")
+    with scope(installed):
+        Shop.objects.filter(pk=installed.pk).update(scopes="read_all_orders,read_orders")
     assert import_progress(Shop.objects.get(pk=installed.pk))[3].note == ""
 
 

@@ -72,14 +72,16 @@ def test_the_account_owner_becomes_owner_and_others_viewers(
 ) -> None:
     assert installs.staff_role(installed, devstore.session_token(OWNER)) is Role.OWNER
     assert installs.staff_role(installed, devstore.session_token(OPERATOR)) is Role.VIEWER
-    StaffMember.objects.filter(user_id=OPERATOR).update(role=Role.OPERATOR)
+    with scope(installed):
+        StaffMember.objects.filter(user_id=OPERATOR).update(role=Role.OPERATOR)
     assert installs.staff_role(installed, devstore.session_token(OPERATOR)) is Role.OPERATOR
 
 
 def test_a_session_token_of_another_shop_gets_no_role(devstore: RunningDevstore, other_shop: Shop) -> None:
     with pytest.raises(Refused):
         installs.staff_role(other_shop, devstore.session_token(OWNER))
-    assert not StaffMember.objects.filter(shop=other_shop).exists()
+    with scope(other_shop):
+        assert not StaffMember.objects.filter(shop=other_shop).exists()
 
 
 def test_a_token_is_refreshed_before_it_lapses_and_both_halves_rotate(installed: Shop) -> None:
@@ -151,7 +153,8 @@ def test_uninstalling_twice_is_harmless_and_a_reinstall_imports_anew(
     assert back.pk == installed.pk
     assert Shop.objects.get(pk=back.pk).state == ShopState.INSTALLED
     assert set(states(back).values()) == {JobState.WAITING}
-    actions = list(AuditEntry.objects.order_by("id").values_list("action", flat=True))
+    with scope(installed):
+        actions = list(AuditEntry.objects.order_by("id").values_list("action", flat=True))
     assert actions == ["shop.installed", "shop.uninstalled", "shop.installed"]
 
 

@@ -19,7 +19,7 @@ from mlops.features.models import Snapshot as SnapshotRow
 from shopify_app.sync import customers
 from tenancy import pseudonyms
 from tenancy.models import Shop
-from tenancy.scope import scope
+from tenancy.scope import scope, unscoped
 from tests.mlops.builders import line, order
 from tests.shopify_app.test_pseudonyms import dump
 from tests.shopify_app.test_webhooks import deliver, order_payload, rows
@@ -30,7 +30,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 def migrate() -> None:
     migration = importlib.import_module("shopify_app.sync.migrations.0005_pseudonyms")
-    with connection.schema_editor(atomic=False) as editor:
+    with unscoped(why="as `migrate` runs it"), connection.schema_editor(atomic=False) as editor:
         migration.forwards(apps, editor)
 
 
@@ -46,7 +46,7 @@ def old(shop: Shop, settings: object) -> Shop:
         snapshots.take(shop, until=NOW, now=NOW)
         snapshots.take(shop, until=NOW + timedelta(days=1), now=NOW)
     deliver(order_payload(), webhook_id="w-1")
-    with connection.cursor() as cursor:
+    with scope(shop), connection.cursor() as cursor:
         waiting = json.dumps({**order_payload(), "customer": {"id": BOB}})
         cursor.execute("update webhooks_inboxdelivery set payload = %s::jsonb", [waiting])
         cursor.execute("update tenancy_shop set pseudonym_key_sealed = null")

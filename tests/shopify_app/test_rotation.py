@@ -134,4 +134,5 @@ def test_killed_half_way_it_goes_on_where_it_was(settings: Any, tmp_path: Path) 
     settings.KEYRING = Keyring((NEW,))
     opens(shop)
     assert rotation.rotate(dry_run=True).done
-    Shop.objects.all().delete()
+    with scope(shop):
+        shop.delete()

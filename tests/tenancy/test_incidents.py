@@ -10,6 +10,7 @@ from django.db import connection
 
 from tenancy.incidents import close_incident, halted, note_incident, open_incident
 from tenancy.models import Incident, Severity, Shop
+from tenancy.scope import scope
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,7 +33,8 @@ def test_the_second_report_updates_the_open_one_and_a_closed_one_stays_closed(
         shop, kind="feed", subject="orders", told="Late.", severity=Severity.WARNING, now=later
     )
     assert anew.pk != first.pk
-    first.refresh_from_db()
+    with scope(shop):
+        first.refresh_from_db()
     assert (first.closed_at, first.told) == (later, "Well again.")
 
 
@@ -40,7 +42,8 @@ def test_what_was_repaired_at_once_is_closed_from_the_start(shop: Shop, now: dat
     for _ in range(2):
         noted = note_incident(shop, kind="feed", told="Two were lost.", severity=Severity.WARNING, now=now)
         assert noted.closed_at == now
-    assert shop.incidents.count() == 2
+    with scope(shop):
+        assert shop.incidents.count() == 2
 
 
 def test_only_a_halting_incident_of_this_shop_stops_its_training(
@@ -71,4 +74,5 @@ def test_two_processes_that_open_it_at_once_make_one(shop: Shop, now: datetime) 
         each.start()
     for each in threads:
         each.join()
-    assert Incident.objects.filter(shop=shop, closed_at__isnull=True).count() == 1
+    with scope(shop):
+        assert Incident.objects.filter(shop=shop, closed_at__isnull=True).count() == 1

@@ -1,0 +1,15 @@
+"""Django's `migrate`, open to the rows of every shop: a migration that mends rows must find them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.commands import migrate
+
+from tenancy.scope import unscoped
+
+
+class Command(migrate.Command):
+    def handle(self, *args: Any, **options: Any) -> None:
+        with unscoped(why="migrations mend the rows of every shop"):
+            super().handle(*args, **options)
