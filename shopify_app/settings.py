@@ -182,6 +182,7 @@ RETAIN_DAYS = {
     "quarantine": environment.whole("RETENTION_QUARANTINE_DAYS", default=90, lowest=1, highest=3650),
     "snapshots": environment.whole("RETENTION_SNAPSHOTS_DAYS", default=90, lowest=1, highest=3650),
     "logs": environment.whole("RETENTION_LOGS_DAYS", default=30, lowest=1, highest=3650),
+    "access_log": environment.whole("RETENTION_ACCESS_LOG_DAYS", default=400, lowest=31, highest=3650),
     "references": environment.whole("RETENTION_REFERENCES_DAYS", default=730, lowest=90, highest=3650),
 }
 RETENTION_EXPORTS_DAYS = environment.whole("RETENTION_EXPORTS_DAYS", default=60, lowest=30, highest=365)

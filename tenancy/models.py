@@ -117,6 +117,39 @@ class Severity(models.TextChoices):
     CRITICAL = "critical"
 
 
+class AccessEntry(models.Model):
+    """Reads of what is linked to people, by one actor for one purpose. `tenancy.reading` writes it; it never shrinks.
+
+    An entry of a member of staff is one block of reads; one of the product's own work is a minute of them.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="accesses")
+    at = models.DateTimeField(help_text="of `system:` actors: the minute")
+    actor = models.CharField(max_length=64, help_text="`staff:<id>` or `system:<what>`")
+    purpose = models.CharField(max_length=32)
+    tables = models.JSONField(help_text="rows that came out, by table")
+    rows = models.BigIntegerField(help_text="their sum")
+    blocks = models.IntegerField(default=1, help_text="how many blocks of reads it stands for")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["shop", "at", "actor", "purpose"],
+                condition=models.Q(actor__startswith="system:"),
+                name="one_access_a_minute",
+            )
+        ]
+        indexes = [
+            # Serves the page: newest first within a shop; and retention.
+            models.Index(fields=["shop", "-id"], name="access_newest"),
+            models.Index(fields=["shop", "at"], name="access_period"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.actor} {self.purpose} {self.rows}"
+
+
 class Incident(models.Model):
     """Something that was not as it should be, while it lasts and after. `tenancy.incidents` writes it.
 

@@ -17,8 +17,9 @@ from django.apps import apps
 from django.db import connections
 from django.db.models import ForeignKey, Model
 
-from tenancy.fence import ALL_SHOPS, SETTING
-from tenancy.models import Shop
+from tenancy import fence
+from tenancy.fence import ALL_SHOPS, PURPOSE, SETTING
+from tenancy.models import AccessEntry, Shop
 
 log = logging.getLogger("shelfwise.tenancy")
 POLICY = "shop_scope"
@@ -28,6 +29,10 @@ POLICY = "shop_scope"
 _EVERY = f"(select current_setting('{SETTING}', true) = '{ALL_SHOPS}')"
 _MINE = f"(select nullif(nullif(current_setting('{SETTING}', true), ''), '{ALL_SHOPS}')::bigint)"
 _NONE = f"(select coalesce(current_setting('{SETTING}', true), '') = '')"
+
+
+# The access log loses rows only when a shop is erased or they have lapsed; of our own work a minute's entry may still grow.
+_FORGETS = f"(select current_setting('{PURPOSE}', true) in ('erasure', 'retention'))"
 
 
 def shop_tables() -> dict[str, type[Model]]:
@@ -44,6 +49,17 @@ def policies() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {
         table: (_policy(table, "all", _own("shop_id")),) for table in shop_tables()
     }
+    for table in fence.person_rows() & found.keys():
+        # Every row stands for a person: also SQL that never met our code sees none without saying why.
+        found[table] += (
+            _policy(table, "reader", f"(select coalesce(current_setting('{PURPOSE}', true), '') <> '')"),
+        )
+    log_table = AccessEntry._meta.db_table
+    found[log_table] = (
+        *(_policy(log_table, kind, _own("shop_id")) for kind in ("select", "insert")),
+        _policy(log_table, "update", f"{_own('shop_id')} and actor like 'system:%'"),
+        _policy(log_table, "delete", f"{_own('shop_id')} and {_FORGETS}"),
+    )
     directory = Shop._meta.db_table
     # A scope begins by looking a shop up, and an installation by writing its row: both come before any scope.
     found[directory] = (
@@ -81,7 +97,7 @@ def after_migration(sender: Any, *, using: str, **_: Any) -> None:
         log.info("tenancy.row_security", extra={"tables": len(changed)})
 
 
-_KINDS = ("all", "select", "insert", "update", "delete")
+_KINDS = ("all", "select", "insert", "update", "delete", "reader")
 # Each table of the schema with the digest of its policies; empty where row-level security is not on and forced.
 _HELD_SQL = """
 select c.relname, case when c.relrowsecurity and c.relforcerowsecurity
@@ -106,6 +122,8 @@ def _policy(table: str, kind: str, held: str) -> str:
         "delete": f"using ({held})",
         "insert": f"with check ({held})",
     }.get(kind, f"using ({held}) with check ({held})")
+    if kind == "reader":
+        return f'create policy {POLICY}_{kind} on "{table}" as restrictive for select using ({held})'
     return f'create policy {POLICY}_{kind} on "{table}" for {kind} {clauses}'
 
 

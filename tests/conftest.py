@@ -13,6 +13,7 @@ from typing import Any
 import hypothesis
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from hypothesis.statistics import collector, describe_statistics
 from playwright.sync_api import Browser
 
@@ -22,6 +23,7 @@ from shopify_app.webhooks import shops as delivering_shops
 from tenancy import addresses, limits
 from tenancy import redis as shared_redis
 from tenancy.models import Shop, ShopState
+from tenancy.scope import unscoped
 from tests.chromium import open_browser
 from tests.live_product import LiveProduct, live_product
 
@@ -53,6 +55,14 @@ def _forget_keys() -> None:
     client = shared_redis.client()
     for key in client.scan_iter(match=f"{settings.REDIS_PREFIX}:*", count=1000):
         client.delete(key)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The kept test database begins empty, also after a session that was killed in the middle of a test."""
+    with django_db_blocker.unblock(), unscoped(why="the tests begin without rows"):
+        if Shop.objects.exists():
+            call_command("flush", verbosity=0, interactive=False)
 
 
 @pytest.fixture(scope="session", autouse=True)

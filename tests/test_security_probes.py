@@ -73,6 +73,8 @@ VERIFIED_BY = {
     "api/webhooks/<str:delivery_id>/replay": S,
     "api/markers": S,
     "api/markers/<member:marker_id>": S,
+    "api/access-log": S,
+    "api/access-log/export": S,
     "api/fields": S,
     "api/fields/export": S,
     "api/metafields": S,

@@ -30,6 +30,7 @@ from tenancy.scope import scope, unscoped
 from tests.admin_api.dead_letter_of import dead_letter
 from tests.admin_api.members import Answer, Member, hire
 from tests.admin_api.versions_of import deployed, registered
+from tests.looks import looking
 from tests.mlops.builders import line, order, product
 from tests.mlops.shops import stock
 from tests.storefront_proxy.storefront import Storefront, problem, signed
@@ -79,7 +80,7 @@ def neighbours(shop: Shop, other_shop: Shop, now: datetime) -> Neighbours:
         redaction.save()
     bad = [order(each, [line(each, 1, -1)]) for each in range(1, 5)]
     assert gate.admit(other_shop, bad, source=Source.WEBHOOK, now=now).halted
-    with scope(other_shop):
+    with scope(other_shop), looking():
         row = HeldRow.objects.order_by("id")[0].pk
     return Neighbours(
         hire(shop, 1001, Role.OWNER),
@@ -102,6 +103,8 @@ NAMING: dict[str, Callable[[Any], tuple[str, str, Any]] | None] = {
     "traffic": None,
     "versions": None,
     "audit": None,
+    "access-log": None,
+    "access-log-export": None,
     "fields": None,
     "fields-export": None,
     "metafields": None,
@@ -265,5 +268,5 @@ def test_a_visitor_is_forgotten_by_the_shop_that_gave_the_id_alone(shop: Shop, o
         answer = front.client.post(f"/proxy/withdraw?{query}", data=body, content_type="text/plain")
         assert answer.status_code == 202
     arrivals.flush(consumer="test", now=datetime.now(UTC))
-    with scope(shop):
+    with scope(shop), looking():
         assert Exposure.objects.get().visitor == visitor

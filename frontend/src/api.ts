@@ -12,6 +12,8 @@ export type VersionPage = Shapes["VersionPageShape"];
 export type Measure = Shapes["MeasureShape"];
 export type Traffic = Shapes["TrafficShape"];
 export type AuditPage = Shapes["AuditPageShape"];
+export type AccessPage = Shapes["AccessPageShape"];
+export type AccessEntry = AccessPage["entries"][number];
 export type AuditEntry = Shapes["AuditEntryShape"];
 export type Staff = Shapes["StaffShape"];
 export type Marker = Shapes["MarkerShape"];
@@ -100,11 +102,17 @@ export const getFields = (signal: AbortSignal) => read<Fields>("fields", signal)
 export const getMetafields = (signal: AbortSignal) => read<Metafields>("metafields", signal);
 export const chooseMetafields = (changes: MetafieldWish[]) => write<Metafields>("PUT", "metafields", { changes });
 
+export const getAccessLog = (before: number | null, signal: AbortSignal) =>
+  read<AccessPage>(before === null ? "access-log" : `access-log?before=${before}`, signal);
+
+export const downloadFields = () => download("fields/export", "fields.csv");
+export const downloadAccessLog = () => download("access-log/export", "access-log.csv");
+
 /** Fetched, since a plain link would carry no session token; then handed to the browser as a file. */
-export async function downloadFields(): Promise<void> {
+async function download(path: string, name: string): Promise<void> {
   let response: Response;
   try {
-    response = await fetch("/api/fields/export", { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+    response = await fetch(`/api/${path}`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
   } catch {
     throw new Problem(unspoken("no_answer", "We could not reach Shelfwise.", "Look at your connection, then try again."), 0);
   }
@@ -115,7 +123,7 @@ export async function downloadFields(): Promise<void> {
   }
   const link = document.createElement("a");
   link.href = URL.createObjectURL(await response.blob());
-  link.download = "fields.csv";
+  link.download = name;
   link.click();
   URL.revokeObjectURL(link.href);
 }

@@ -2,6 +2,7 @@
 
 import { render } from "preact";
 import "./style.css";
+import { Access } from "./pages/Access";
 import { Audit } from "./pages/Audit";
 import { Data } from "./pages/Data";
 import { DataAudit } from "./pages/DataAudit";
@@ -57,6 +58,8 @@ function Page({ route }: { route: Route }) {
       return <Validation />;
     case "audit":
       return <Audit />;
+    case "access":
+      return <Access />;
     case "team":
       return <Team />;
     case "missing":

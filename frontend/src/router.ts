@@ -12,6 +12,7 @@ export type Route =
   | { page: "metafields" }
   | { page: "quality" }
   | { page: "audit" }
+  | { page: "access" }
   | { page: "team" }
   | { page: "missing"; path: string };
 
@@ -29,6 +30,7 @@ export function routeOf(path: string): Route {
   if (first === "data" && second === "metafields" && parts.length === 2) return { page: "metafields" };
   if (first === "data" && second === "quality" && parts.length === 2) return { page: "quality" };
   if (first === "audit" && parts.length === 1) return { page: "audit" };
+  if (first === "audit" && second === "access" && parts.length === 2) return { page: "access" };
   if (first === "team" && parts.length === 1) return { page: "team" };
   return { page: "missing", path };
 }

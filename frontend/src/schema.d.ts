@@ -4,6 +4,48 @@
  */
 
 export interface paths {
+    "/api/access-log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
+        get: operations["access_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access-log/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
+        get: operations["export_access_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit": {
         parameters: {
             query?: never;
@@ -11,7 +53,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         get: operations["audit"];
         put?: never;
         post?: never;
@@ -28,7 +74,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         get: operations["fields"];
         put?: never;
         post?: never;
@@ -45,7 +95,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         get: operations["export_fields"];
         put?: never;
         post?: never;
@@ -81,7 +135,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         post: operations["restart_import"];
         delete?: never;
         options?: never;
@@ -116,7 +174,11 @@ export interface paths {
         /** @description Markers of the last `days` days of the shop, today included, oldest first. */
         get: operations["markers"];
         put?: never;
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         post: operations["add_note"];
         delete?: never;
         options?: never;
@@ -148,9 +210,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         get: operations["metafields"];
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         put: operations["choose_metafields"];
         post?: never;
         delete?: never;
@@ -166,7 +236,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         get: operations["overview"];
         put?: never;
         post?: never;
@@ -183,7 +257,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         get: operations["privacy"];
         put?: never;
         post?: never;
@@ -200,7 +278,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         get: operations["privacy_certificate"];
         put?: never;
         post?: never;
@@ -234,7 +316,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         get: operations["reconciliation"];
         put?: never;
         /** @description While a comparison runs, a second wish joins it: nothing new begins. */
@@ -254,7 +340,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         post: operations["deploy"];
         delete?: never;
         options?: never;
@@ -271,7 +361,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         post: operations["roll_back"];
         delete?: never;
         options?: never;
@@ -286,7 +380,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         get: operations["staff"];
         put?: never;
         post?: never;
@@ -304,7 +402,11 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         put: operations["set_role"];
         post?: never;
         delete?: never;
@@ -320,7 +422,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         get: operations["storefront"];
         put?: never;
         post?: never;
@@ -339,7 +445,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         post: operations["browser_link"];
         delete?: never;
         options?: never;
@@ -355,7 +465,11 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         put: operations["set_test_visitor"];
         post?: never;
         delete?: never;
@@ -371,7 +485,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         get: operations["traffic"];
         put?: never;
         post?: never;
@@ -390,7 +508,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         post: operations["train"];
         delete?: never;
         options?: never;
@@ -405,7 +527,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         get: operations["quality"];
         put?: never;
         post?: never;
@@ -424,7 +550,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         post: operations["release_halt"];
         delete?: never;
         options?: never;
@@ -439,7 +569,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         get: operations["quarantine"];
         put?: never;
         post?: never;
@@ -458,7 +592,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         post: operations["dismiss_rows"];
         delete?: never;
         options?: never;
@@ -475,7 +613,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         post: operations["replay_rows"];
         delete?: never;
         options?: never;
@@ -490,10 +632,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         get: operations["suite"];
         put?: never;
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         post: operations["change_suite"];
         delete?: never;
         options?: never;
@@ -508,7 +658,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         get: operations["versions"];
         put?: never;
         post?: never;
@@ -525,7 +679,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         get: operations["version"];
         put?: never;
         post?: never;
@@ -544,7 +702,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         post: operations["replay_delivery"];
         delete?: never;
         options?: never;
@@ -559,7 +721,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A view of one shop. The shop comes from the verified session token and from nowhere else. */
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
         get: operations["dead_letters"];
         put?: never;
         post?: never;
@@ -580,6 +746,27 @@ export interface components {
          * @enum {string}
          */
         AboutEnum: "nobody" | "pseudonym" | "personal";
+        AccessPageShape: {
+            entries: components["schemas"]["AccessShape"][];
+            next_before: number | null;
+        };
+        AccessShape: {
+            id: number;
+            /**
+             * Format: date-time
+             * @description of the product's own work: the minute
+             */
+            at: string;
+            actor: string;
+            purpose: components["schemas"]["PurposeEnum"];
+            /** @description rows by table */
+            tables: {
+                [key: string]: number;
+            };
+            rows: number;
+            /** @description how many reads the entry stands for */
+            blocks: number;
+        };
         AuditEntryShape: {
             id: number;
             /** Format: date-time */
@@ -1105,6 +1292,20 @@ export interface components {
             field: string | null;
             request_id: string;
         };
+        /**
+         * @description * `keeping` - keeping
+         *     * `reconciling` - reconciling
+         *     * `attribution` - attribution
+         *     * `training` - training
+         *     * `figures` - figures
+         *     * `data_request` - data_request
+         *     * `erasure` - erasure
+         *     * `retention` - retention
+         *     * `quality` - quality
+         *     * `operation` - operation
+         * @enum {string}
+         */
+        PurposeEnum: "keeping" | "reconciling" | "attribution" | "training" | "figures" | "data_request" | "erasure" | "retention" | "quality" | "operation";
         QualityShape: {
             /** Format: date */
             since: string;
@@ -1558,6 +1759,88 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    access_log: {
+        parameters: {
+            query?: {
+                /** @description older than this one */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccessPageShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_access_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     audit: {
         parameters: {
             query?: {

@@ -14,6 +14,7 @@ from mlops.features.encoding import Encoded, encode
 from mlops.features.events import Event, Source
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
+from tenancy.reading import Purpose, reading
 from tenancy.scope import scoped
 
 # 2,000 orders with 50,000 lines are one call of some 1.5 s and 150 MB here; larger batches gain nothing.
@@ -38,6 +39,7 @@ class Appended:
 
 
 @scoped
+@reading(actor="system:events", purpose=Purpose.KEEPING)
 def append(shop: Shop, events: Sequence[Event], *, source: Source, now: datetime) -> Appended:
     """Take events in, in any order and any number of times. The newest version of a subject is shown.
 

@@ -14,6 +14,7 @@ from django.db.backends.utils import CursorWrapper
 from mlops.features import frames, online, tombstones
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
+from tenancy.reading import Purpose, reading
 from tenancy.redis import client, key
 from tenancy.scope import ShopOwned, scope, scoped
 
@@ -53,6 +54,7 @@ class Erased:
 
 
 @scoped
+@reading(actor="system:privacy", purpose=Purpose.ERASURE)
 def find(
     shop: Shop, customer_id: int, *, order_ids: Sequence[int] = (), visitors: Sequence[str] = ()
 ) -> Person:
@@ -102,6 +104,7 @@ def find(
 
 
 @scoped
+@reading(actor="system:privacy", purpose=Purpose.ERASURE)
 def erase_customer(
     shop: Shop,
     customer_id: int,
@@ -214,6 +217,7 @@ def _unlink(cursor: CursorWrapper, names: dict[str, Any]) -> int:
 
 
 @scoped
+@reading(actor="system:privacy", purpose=Purpose.ERASURE)
 def erase_shop(shop: Shop) -> None:
     """Delete every row of the shop in this room; its keys go once the transaction of the caller is committed.
 

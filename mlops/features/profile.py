@@ -13,6 +13,7 @@ from django.db import connection, models, transaction
 
 from mlops.features.models import FieldProfile
 from tenancy.models import Shop
+from tenancy.reading import Purpose, reading
 from tenancy.scope import ShopOwned, scope
 
 # 50,000 rows of an order line table take some 0.1 s here.
@@ -31,6 +32,7 @@ class Wanted:
     commonest: bool = False
 
 
+@reading(actor="system:fields", purpose=Purpose.FIGURES)
 def measure(shop: Shop, wanted: Sequence[Wanted], *, now: datetime, most_rows: int = MOST_ROWS) -> None:
     """Measure these columns and put the findings in place of earlier ones.
 

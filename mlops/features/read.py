@@ -11,6 +11,7 @@ from django.db import connection
 
 from tenancy.errors import Bug
 from tenancy.models import Shop
+from tenancy.reading import Purpose, reading
 from tenancy.scope import scoped
 
 ORDER_FRAME_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -36,6 +37,7 @@ class Counts:
 
 
 @scoped
+@reading(actor="system:figures", purpose=Purpose.FIGURES)
 def counts(shop: Shop) -> Counts:
     """How many of each the shop has, exactly, in one statement."""
     with connection.cursor() as cursor:

@@ -13,6 +13,7 @@ from mlops.features.arrays import id_list
 from mlops.features.events import Click, Exposure
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
+from tenancy.reading import Purpose, reading
 from tenancy.scope import scope
 
 LOCK_WAIT_S = 30.0
@@ -39,7 +40,7 @@ def record_exposures(exposures: Sequence[Exposure]) -> Recorded:
         by_shop[each.shop_id].append(each)
     for shop in Shop.objects.filter(pk__in=by_shop).order_by("pk"):
         rows = list({each.exposure_id: each for each in by_shop[shop.pk]}.values())
-        with scope(shop), transaction.atomic():
+        with scope(shop), reading(actor="system:events", purpose=Purpose.ATTRIBUTION), transaction.atomic():
             lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
             rows = tombstones.without(shop, rows)
             with connection.cursor() as cursor:
@@ -86,7 +87,7 @@ def record_clicks(clicks: Sequence[Click]) -> Recorded:
         by_shop[each.shop_id].append(each)
     for shop in Shop.objects.filter(pk__in=by_shop).order_by("pk"):
         mine = by_shop.pop(shop.pk)
-        with scope(shop), transaction.atomic():
+        with scope(shop), reading(actor="system:events", purpose=Purpose.ATTRIBUTION), transaction.atomic():
             lock(shop, LockKind.EVENTS, wait_s=LOCK_WAIT_S)
             mine = tombstones.without(shop, mine)
             with connection.cursor() as cursor:

@@ -13,6 +13,7 @@ from mlops.features import sealed
 from mlops.features.models import Snapshot
 from mlops.features.read import order_frame
 from tenancy.models import Shop
+from tenancy.reading import Purpose, handled, reading
 from tenancy.scope import scoped
 
 
@@ -21,6 +22,7 @@ class SnapshotDamaged(RuntimeError):
 
 
 @scoped
+@reading(actor="system:training", purpose=Purpose.TRAINING)
 def take(shop: Shop, *, until: datetime, now: datetime) -> Snapshot:
     """Freeze the shop's order lines from before `until`; the same content again is the same snapshot."""
     frame = order_frame(shop, until=until)
@@ -51,11 +53,14 @@ def read(snapshot: Snapshot) -> pl.DataFrame:
     Raises:
         FileUnusable: the file is missing or does not open.
         SnapshotDamaged: its content is not what the digest names.
+        UnattributedRead: outside a `reading`: customers stand in it.
     """
     content = sealed.read(snapshot.shop_id, snapshot.digest, kind="snapshot")
     if hashlib.sha256(content).hexdigest() != snapshot.digest:
         raise SnapshotDamaged(f"snapshot {snapshot.digest} was altered")
-    return pl.read_parquet(io.BytesIO(content))
+    frame = pl.read_parquet(io.BytesIO(content))
+    handled("frame", frame.height)
+    return frame
 
 
 def parquet(frame: pl.DataFrame) -> bytes:

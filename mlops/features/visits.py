@@ -14,6 +14,7 @@ from mlops.features.arrays import array
 from mlops.features.storefront import Exclusion, StorefrontEvent
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
+from tenancy.reading import Purpose, reading
 from tenancy.scope import scope
 
 LOCK_WAIT_S = 30.0
@@ -29,6 +30,7 @@ class Visited:
     repeated: int
 
 
+@reading(actor="system:events", purpose=Purpose.ATTRIBUTION)
 def record(shop: Shop, events: Sequence[StorefrontEvent]) -> Visited:
     """Keep these events, each once by its id, and exclude what does not count. Safe to repeat.
 
@@ -59,6 +61,7 @@ def record(shop: Shop, events: Sequence[StorefrontEvent]) -> Visited:
     return Visited(new=len(added), repeated=len(events) - len(added))
 
 
+@reading(actor="system:events", purpose=Purpose.ATTRIBUTION)
 def exclude(shop: Shop, visitor: str, reason: Exclusion, *, now: datetime) -> bool:
     """Mark a visitor as staff or test, also for what they did before; True when that is new."""
     with scope(shop), transaction.atomic(), connection.cursor() as cursor:
@@ -66,6 +69,7 @@ def exclude(shop: Shop, visitor: str, reason: Exclusion, *, now: datetime) -> bo
         return conduct.mark(cursor, shop.pk, visitor, reason, now=now)
 
 
+@reading(actor="system:events", purpose=Purpose.ATTRIBUTION)
 def include(shop: Shop, visitor: str, reason: Exclusion) -> bool:
     """Take the mark off: what they do from now on counts again. True when there was one."""
     with scope(shop), transaction.atomic(), connection.cursor() as cursor:

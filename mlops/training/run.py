@@ -30,6 +30,7 @@ from tenancy import incidents
 from tenancy.errors import UserFixable
 from tenancy.locks import LockKind, try_lock
 from tenancy.models import Shop
+from tenancy.reading import Purpose, reading
 
 log = logging.getLogger("shelfwise.training")
 MOST_ATTEMPTS = 5
@@ -71,6 +72,7 @@ def open_run(shop: Shop) -> TrainingRun | None:
     return TrainingRun.objects.exclude(state__in=FINAL).filter(shop_id=shop.pk).first()
 
 
+@reading(actor="system:training", purpose=Purpose.TRAINING)
 def advance(shop: Shop, *, now: datetime) -> bool:
     """Take the shop's open run one step further; True when there is more to do.
 

@@ -16,6 +16,7 @@ from mlops.validation.models import Halt, HeldRow, HeldState
 from tenancy import audit
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
+from tenancy.reading import Purpose, reading
 from tenancy.scope import scope
 
 # Rows replayed in one transaction.
@@ -57,6 +58,7 @@ def find(shop: Shop, *, ids: Sequence[int] | None = None, resource: str | None =
     return rows if resource is None else rows.filter(resource=resource)
 
 
+@reading(actor="system:quality", purpose=Purpose.QUALITY)
 def replay(
     shop: Shop,
     *,
@@ -126,6 +128,7 @@ def dismiss(
         return count
 
 
+@reading(actor="system:quality", purpose=Purpose.QUALITY)
 def release(shop: Shop, resource: str, *, accepted: bool, actor: str, reason: str, now: datetime) -> Replayed:
     """End the halt of a resource by a person's decision, so that training goes on.
 
@@ -153,6 +156,7 @@ def release(shop: Shop, resource: str, *, accepted: bool, actor: str, reason: st
         return done
 
 
+@reading(actor="system:quality", purpose=Purpose.QUALITY)
 def bring_in(shop: Shop, halt_id: int, *, now: datetime, most: int) -> Replayed:
     """Send up to `most` rows of an accepted halt through the gate; those that still fail leave it and stay held.
 

@@ -19,6 +19,7 @@ from mlops.validation import suites
 from mlops.validation.expectations import Check, Expectation, Severity, Suite
 from mlops.validation.models import SuiteVersion
 from tenancy.models import Shop
+from tenancy.reading import Purpose, reading
 from tenancy.scope import scope
 
 AUTHOR = "system:profile"
@@ -31,6 +32,7 @@ ROOM = 2.0
 MADS = 4.0
 
 
+@reading(actor="system:quality", purpose=Purpose.QUALITY)
 def due(shop: Shop, *, now: datetime) -> bool:
     """True once the shop has 30 days of events, whether lived through or imported, and no profile yet."""
     if SuiteVersion.objects.filter(shop=shop, author=AUTHOR).exists():
@@ -39,6 +41,7 @@ def due(shop: Shop, *, now: datetime) -> bool:
     return first is not None and first.occurred_at <= now - AFTER
 
 
+@reading(actor="system:quality", purpose=Purpose.QUALITY)
 def profile(shop: Shop, *, now: datetime, reason: str) -> list[SuiteVersion]:
     """Measure the last year of the shop's orders and keep what is usual as new versions; those whose content stays as it is are left out.
 

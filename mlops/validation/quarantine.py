@@ -15,6 +15,7 @@ from mlops.validation.content import Cut
 from mlops.validation.models import HeldRow, HeldState
 from tenancy import incidents
 from tenancy.models import Severity, Shop
+from tenancy.reading import Purpose, reading
 from tenancy.scope import scoped
 
 KIND = "validation_quarantine"
@@ -130,6 +131,7 @@ def waiting(shop: Shop, resource: str) -> int:
     return HeldRow.objects.filter(shop=shop, resource=resource, state=HeldState.HELD).count()
 
 
+@reading(actor="system:quality", purpose=Purpose.QUALITY)
 def tell(shop: Shop, resource: str, now: datetime) -> None:
     """Bring the incident about held rows up to date: open while some wait for a decision, closed when none does."""
     count = waiting(shop, resource)

@@ -21,6 +21,7 @@ from shopify_app.admin_api.scoped_view import ShopView
 from shopify_app.privacy import exports, retention
 from shopify_app.privacy.models import DataRequest, Redaction
 from tenancy.errors import NotFound
+from tenancy.reading import Purpose
 
 MOST = 50
 
@@ -86,6 +87,7 @@ class PrivacyView(ShopView):
 class ExportView(ShopView):
     """Written to the audit log: who took it, and when."""
 
+    purpose = Purpose.DATA_REQUEST
     permission_classes = [OwnerOnly]
 
     @extend_schema(

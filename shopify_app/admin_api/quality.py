@@ -27,6 +27,7 @@ from shopify_app.admin_api.quality_shapes import (
 from shopify_app.admin_api.scoped_view import ShopView
 from shopify_app.admin_api.versions import PageQuery
 from tenancy.errors import NotFound
+from tenancy.reading import Purpose
 
 MOST_AT_ONCE = 1_000
 _REFUSALS: dict[int, Any] = {400: Problem, 401: Problem, 403: Problem, 404: Problem, 409: Problem}
@@ -122,6 +123,8 @@ class SuiteView(ShopView):
 
 
 class QuarantineView(ShopView):
+    purpose = Purpose.QUALITY
+
     @extend_schema(
         operation_id="quarantine",
         parameters=[QuarantineQuery],
@@ -142,6 +145,7 @@ class QuarantineView(ShopView):
 
 
 class ReplayRowsView(ShopView):
+    purpose = Purpose.QUALITY
     permission_classes = [AtLeastOperator]
 
     @extend_schema(operation_id="replay_rows", request=Chosen, responses={200: ReplayedShape, **_REFUSALS})
@@ -166,6 +170,7 @@ class ReplayRowsView(ShopView):
 
 
 class DismissRowsView(ShopView):
+    purpose = Purpose.QUALITY
     permission_classes = [AtLeastOperator]
 
     @extend_schema(operation_id="dismiss_rows", request=Chosen, responses={200: DismissedShape, **_REFUSALS})
@@ -184,6 +189,7 @@ class DismissRowsView(ShopView):
 
 
 class ReleaseView(ShopView):
+    purpose = Purpose.QUALITY
     permission_classes = [AtLeastOperator]
 
     @extend_schema(operation_id="release_halt", request=Release, responses={200: ReplayedShape, **_REFUSALS})

@@ -19,6 +19,7 @@ from shopify_app.admin_api.authentication import Actor
 from tenancy import limits
 from tenancy.errors import Refused
 from tenancy.models import Shop
+from tenancy.reading import Purpose, reading
 from tenancy.scope import scope
 
 # The largest honest body here is a reason of 500 characters.
@@ -46,7 +47,12 @@ class TooLarge(Refused):
 
 
 class ShopView(APIView):
-    """A view of one shop. The shop comes from the verified session token and from nowhere else."""
+    """A view of one shop. The shop comes from the verified session token and from nowhere else.
+
+    One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+    """
+
+    purpose: Purpose | None = None
 
     throttle_classes = [PerStaff]
 
@@ -59,6 +65,8 @@ class ShopView(APIView):
         self._refuse_odd_bodies(request)
         super().initial(request, *args, **kwargs)
         self._open_scope.enter_context(scope(self.actor.shop))
+        if self.purpose is not None:
+            self._open_scope.enter_context(reading(actor=self.actor.name, purpose=self.purpose))
 
     def _refuse_odd_bodies(self, request: Request) -> None:
         # DRF reads a body of any size, and Python knows charsets (rot13, hex) that are no text encodings.

@@ -23,6 +23,7 @@ from shopify_app.pixels import activate
 from storefront_proxy import arrivals, visitors
 from tenancy import audit
 from tenancy.models import Shop
+from tenancy.reading import Purpose
 
 LONGEST_DAYS = 366
 DEFAULT_DAYS = 28
@@ -89,6 +90,8 @@ class BrowserLinkShape(serializers.Serializer[Any]):
 
 
 class StorefrontView(ShopView):
+    purpose = Purpose.QUALITY
+
     @extend_schema(
         operation_id="storefront",
         parameters=[StorefrontQuery],
@@ -124,6 +127,7 @@ class BrowserLinkView(ShopView):
 
 class TestVisitorsView(ShopView):
     permission_classes = [AtLeastOperator]
+    purpose = Purpose.QUALITY
 
     @extend_schema(
         operation_id="set_test_visitor",

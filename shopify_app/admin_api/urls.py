@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path, register_converter
 from django.urls.converters import IntConverter
 
+from shopify_app.admin_api.access_log import AccessExportView, AccessLogView
 from shopify_app.admin_api.audit import AuditView
 from shopify_app.admin_api.fields import FieldsExportView, FieldsView
 from shopify_app.admin_api.flow import FlowView
@@ -64,6 +65,8 @@ urlpatterns = [
     path("audit", AuditView.as_view(), name="audit"),
     path("webhooks/dead", DeadLettersView.as_view(), name="dead-letters"),
     path("webhooks/<str:delivery_id>/replay", ReplayView.as_view(), name="replay"),
+    path("access-log", AccessLogView.as_view(), name="access-log"),
+    path("access-log/export", AccessExportView.as_view(), name="access-log-export"),
     path("fields", FieldsView.as_view(), name="fields"),
     path("fields/export", FieldsExportView.as_view(), name="fields-export"),
     path("metafields", MetafieldsView.as_view(), name="metafields"),

@@ -22,6 +22,7 @@ from tenancy import audit, pseudonyms
 from tenancy.crypto import CannotOpen
 from tenancy.errors import NotFound
 from tenancy.models import Shop
+from tenancy.reading import Purpose, handled, reading
 from tenancy.scope import scope, scoped
 
 # Shopify: the owner answers the customer within 30 days.
@@ -33,6 +34,7 @@ class ExportGone(NotFound):
 
 
 @scoped
+@reading(actor="system:privacy", purpose=Purpose.DATA_REQUEST)
 def data_request(shop: Shop, payload: Mapping[str, Any], *, now: datetime) -> DataRequest:
     """customers/data_request: keep a sealed export of everything about the customer, for the shop's owner. Safe twice."""
     number = customer_number(payload)
@@ -96,6 +98,7 @@ def download(shop: Shop, request_id: int, *, actor: str, now: datetime) -> dict[
                 "this export is not there any more, or its key is not configured",
                 next_step="Tell the operator of this app; Shopify can send the request again.",
             ) from None
+        handled("export", 1)
         DataRequest.objects.filter(pk=asked.pk).update(downloaded_at=now)
         audit.record(
             shop, actor=actor, action="privacy.export_downloaded", now=now, data={"request": request_id}

@@ -77,6 +77,15 @@ PLACES: tuple[Place, ...] = (
     Place("sync_stagedrow", "body", Holds.MIXED, Erase.PASSES),
 )
 
+# Of these tables the places above are read only by who says why (`tenancy.reading`). The others pass from one process to the
+# next; the event log is read back for nothing but erasure and to know a repeat.
+READ_WITH_PURPOSE = (
+    "features_customer", "features_order", "features_exposure", "features_outcome", "features_storefront_event",
+    "features_excluded_visitor", "sync_customerreference", "validation_heldrow",
+)  # fmt: skip
+# Each row of these stands for a person: Postgres itself shows none while no purpose is said.
+PERSON_ROWS = ("features_customer", "sync_customerreference")
+
 # Columns that a name or a type makes suspicious, and that hold nobody.
 HARMLESS: Mapping[str, str] = {
     "features_attribute.personal": "why a field is held to be personal: about the field",
@@ -96,6 +105,7 @@ HARMLESS: Mapping[str, str] = {
     "sync_customerreference.number_sealed": "goes with its row",
     "sync_sweep.found": "numbers by day",
     "sync_sweep.todo": "days",
+    "tenancy_accessentry.tables": "numbers of rows by table",
     "tenancy_auditentry.data": "numbers of rows; a test of each entry that tells of people says so",
     "tenancy_incident.data": "numbers by day",
     "tenancy_shop.access_token_sealed": "a token",

@@ -27,6 +27,7 @@ from tenancy import redis as shared_redis
 from tenancy.bus import in_flight
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
+from tenancy.reading import Purpose, reading
 from tenancy.scope import scope, scoped
 
 log = logging.getLogger("shelfwise.privacy")
@@ -34,6 +35,7 @@ LOCK_WAIT_S = 30.0
 
 
 @scoped
+@reading(actor="system:privacy", purpose=Purpose.ERASURE)
 def redact_customer(shop: Shop, payload: Mapping[str, Any], *, now: datetime) -> Redaction:
     """customers/redact: the orders stay as sales of nobody; everything that names the customer goes. Safe twice.
 
@@ -81,6 +83,7 @@ def redact_customer(shop: Shop, payload: Mapping[str, Any], *, now: datetime) ->
     return redaction
 
 
+@reading(actor="system:privacy", purpose=Purpose.ERASURE)
 def redact_shop(shop: Shop, *, now: datetime, triggered_at: datetime | None = None) -> bool:
     """shop/redact: erase the shop, unless it was installed again in the meantime. True when erased."""
     shop = Shop.objects.get(pk=shop.pk)
@@ -95,6 +98,7 @@ def redact_shop(shop: Shop, *, now: datetime, triggered_at: datetime | None = No
 
 
 @scoped
+@reading(actor="system:privacy", purpose=Purpose.ERASURE)
 def erase_shop(shop: Shop, *, now: datetime) -> None:
     """Delete every row, key and file of the shop; a search follows, and its certificate (`shop_erasures`) names nobody."""
     shop_id = shop.pk

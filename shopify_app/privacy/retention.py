@@ -22,6 +22,7 @@ from shopify_app.privacy import exports
 from tenancy import audit
 from tenancy.bus import in_flight
 from tenancy.models import Shop
+from tenancy.reading import Purpose, reading
 from tenancy.scope import scope
 
 BATCH = 2_000
@@ -47,6 +48,7 @@ class Period:
     days: Callable[[], int]
 
 
+@reading(actor="system:privacy", purpose=Purpose.RETENTION)
 def enforce(shop: Shop, *, now: datetime, seconds: float = LONGEST_RUN_S) -> Mapping[str, int]:
     """Forget what has lapsed in this shop; how many of each kind, and an audit entry when there were any."""
     until = time.monotonic() + seconds
@@ -173,6 +175,13 @@ def _quarantine(shop: Shop, before: datetime, now: datetime) -> int:
     )  # fmt: skip
 
 
+def _access_log(shop: Shop, before: datetime, now: datetime) -> int:
+    return _sql(
+        "delete from tenancy_accessentry where id in (select id from tenancy_accessentry where shop_id = %s"
+        " and at < %s limit %s)", shop, before,
+    )  # fmt: skip
+
+
 def _sql(statement: str, shop: Shop, before: datetime) -> int:
     named = "%(shop)s" in statement
     values: Any = {"shop": shop.pk, "before": before, "most": BATCH} if named else [shop.pk, before, BATCH]
@@ -201,6 +210,8 @@ PERIODS: tuple[Period, ...] = (
            _exports, lambda: int(settings.RETENTION_EXPORTS_DAYS)),
     Period("references", "RETENTION_REFERENCES_DAYS",
            "Shopify's numbers of customers who have not ordered since, sealed.", _references, _days("references")),
+    Period("access_log", "RETENTION_ACCESS_LOG_DAYS", "Who read what is linked to people, and why.",
+           _access_log, _days("access_log")),
     Period("snapshots", "RETENTION_SNAPSHOTS_DAYS", "The frozen orders that a version learnt from. The version stays.",
            _snapshots, _days("snapshots")),
 )  # fmt: skip

@@ -24,6 +24,7 @@ from shopify_app.privacy import places
 from shopify_app.privacy.places import SealedColumn
 from shopify_app.sync import customers
 from tenancy.crypto import MAGIC, CannotOpen, key_id_of
+from tenancy.reading import Purpose, reading
 from tenancy.scope import unscoped
 
 BATCH = 500
@@ -52,7 +53,10 @@ class Rotation:
 def rotate(*, dry_run: bool = False, progress: Progress = lambda place, count: None) -> Rotation:
     """Renew everything; with `dry_run`, only count what lies under which key."""
     found = Rotation()
-    with unscoped(why="the keys are those of the whole installation"):
+    with (
+        unscoped(why="the keys are those of the whole installation"),
+        reading(actor="system:rotation", purpose=Purpose.OPERATION),
+    ):
         if not dry_run:
             for column in (*places.SEALED, *places.REQUESTED):
                 _column(column, found, progress)

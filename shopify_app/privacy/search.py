@@ -21,6 +21,7 @@ from shopify_app.privacy import places
 from shopify_app.privacy.needles import Needles
 from tenancy import redis as shared_redis
 from tenancy.crypto import MAGIC, CannotOpen
+from tenancy.reading import Purpose, reading
 from tenancy.scope import unscoped
 
 BLOCK = 1 << 20
@@ -63,6 +64,7 @@ def everywhere(needles: Needles) -> Findings:
 
 
 @unscoped(why="a person is searched for in every row of every shop")
+@reading(actor="system:privacy", purpose=Purpose.ERASURE)
 def postgres(needles: Needles, found: Findings) -> None:
     with connection.cursor() as cursor:
         cursor.execute(

@@ -28,6 +28,7 @@ from tenancy import redis as shared_redis
 from tenancy.bus import in_flight
 from tenancy.bus.interface import SHOP
 from tenancy.models import Shop
+from tenancy.reading import Purpose, reading
 from tenancy.scope import unscoped
 
 log = logging.getLogger("shelfwise.privacy")
@@ -113,7 +114,11 @@ def make(number: int, domain: str, *, erased_at: datetime, now: datetime) -> dic
 
 def linked(number: int, found: search.Findings) -> None:
     """Add what carries the shop's number: rows, keys, messages, files."""
-    with unscoped(why="an erased shop is searched for in every table"), connection.cursor() as cursor:
+    with (
+        unscoped(why="an erased shop is searched for in every table"),
+        reading(actor="system:privacy", purpose=Purpose.ERASURE),
+        connection.cursor() as cursor,
+    ):
         cursor.execute(
             "select c.table_schema, c.table_name, c.column_name from information_schema.columns c"
             " join information_schema.tables t using (table_schema, table_name) where t.table_type = 'BASE TABLE'"

@@ -20,6 +20,7 @@ from shopify_app.sync.translate.values import Untranslatable, number
 from tenancy.crypto import CannotOpen
 from tenancy.models import Shop
 from tenancy.pseudonyms import Pseudonyms
+from tenancy.reading import Purpose, reading
 from tenancy.scope import scoped
 
 GID = "gid://shopify/Customer/"
@@ -101,6 +102,7 @@ def sealed_references(names: Pseudonyms, shop_id: int, numbers: Iterable[int]) -
 
 
 @scoped
+@reading(actor="system:sync", purpose=Purpose.KEEPING)
 def remember(shop: Shop, references: Mapping[int, bytes], now: datetime) -> None:
     """Keep which number stands behind each pseudonym; what is known stays as it is, and nobody erased comes back.
 
@@ -136,6 +138,7 @@ def numbers_of(shop: Shop, pseudonyms: Iterable[int]) -> dict[int, int]:
 
 
 @scoped
+@reading(actor="system:sync", purpose=Purpose.KEEPING)
 def forget(shop: Shop, pseudonyms: Iterable[int]) -> int:
     """Forget the numbers behind these pseudonyms; how many were known."""
     with connection.cursor() as cursor:

@@ -41,6 +41,7 @@ from tenancy import audit
 from tenancy.errors import Bug, Transient, UserFixable
 from tenancy.incidents import close_incident, note_incident, open_incident
 from tenancy.models import Severity, Shop
+from tenancy.reading import Purpose, reading
 from tenancy.scope import scope
 
 log = logging.getLogger("shelfwise.sync")
@@ -81,6 +82,7 @@ def start(
         return list(Sweep.objects.filter(shop=shop, state__in=OPEN_SWEEPS).order_by("pk"))
 
 
+@reading(actor="system:reconcile", purpose=Purpose.RECONCILING)
 def step(shop: Shop, sweep_id: int, *, clock: Clock = timezone.now) -> bool:
     """Work on one sweep for a few seconds; True when it can go on at once.
 

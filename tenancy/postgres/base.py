@@ -7,6 +7,8 @@ no statement pays a round trip for it, and a session that is kept, pooled or han
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -22,67 +24,92 @@ class RoleBypassesRows(Bug):
 
 
 class _Session:
-    """What one session was last told; None while that is not known."""
+    """What one session was last told, shop and purpose; None while that is not known."""
 
     __slots__ = ("told",)
 
     def __init__(self) -> None:
-        self.told: str | None = None
+        self.told: tuple[str, str] | None = None
+
+    def statements(self, wanted: tuple[str, str]) -> list[str]:
+        before = self.told or (None, None)
+        names = (fence.SETTING, fence.PURPOSE)
+        return [
+            f"set {name} = '{value}'"
+            for name, value, held in zip(names, wanted, before, strict=True)
+            if value != held
+        ]
 
 
 class _FencedCursor:
-    """Mixed in before a cursor class of psycopg: it tells the session the scope whenever the two differ."""
+    """Mixed in before a cursor class of psycopg: it tells the session scope and purpose whenever they differ."""
 
     connection: Any
+    rowcount: int
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         session: _Session | None = getattr(self.connection, "fence", None)
         if session is None:  # the backend itself, while it sets up a session
             return super().execute(query, params, **options)  # type: ignore[misc]
-        shop_id = fence.shop.get()
-        if shop_id is None and isinstance(query, str):
-            fence.refuse_outside(query)
-        wanted = fence.told(shop_id)
+        people = fence.check(query)
+        wanted = fence.wanted()
         if session.told == wanted:
-            return super().execute(query, params, **options)  # type: ignore[misc]
-        if options or not (isinstance(query, str) and fence.handles_rows(query)) or self._named():
+            super().execute(query, params, **options)  # type: ignore[misc]
+        elif options or not (isinstance(query, str) and fence.handles_rows(query)) or self._named():
             self._tell(session, wanted)
-            return super().execute(query, params, **options)  # type: ignore[misc]
-        _known_to_be_held(self.connection, shop_id)
-        # Unknown until it has gone well: a failing statement takes the setting back with it.
-        session.told = None
-        super().execute(f"set {fence.SETTING} = '{wanted}'; {query}", params)  # type: ignore[misc]
-        self.nextset()  # type: ignore[attr-defined]
-        session.told = wanted
+            super().execute(query, params, **options)  # type: ignore[misc]
+        else:
+            _known_to_be_held(self.connection, fence.shop.get())
+            first = session.statements(wanted)
+            # Unknown until it has gone well: a failing statement takes the settings back with it.
+            session.told = None
+            super().execute("; ".join([*first, query]), params)  # type: ignore[misc]
+            for _ in first:
+                self.nextset()  # type: ignore[attr-defined]
+            session.told = wanted
+        if people:
+            self._count(people)
         return self
 
     def executemany(self, query: Any, params_seq: Any, **options: Any) -> Any:
         self._before(query)
         return super().executemany(query, params_seq, **options)  # type: ignore[misc]
 
-    def copy(self, statement: Any, params: Any = None, **options: Any) -> Any:
-        self._before(statement)
-        return super().copy(statement, params, **options)  # type: ignore[misc]
+    @contextmanager
+    def copy(self, statement: Any, params: Any = None, **options: Any) -> Iterator[Any]:
+        people = self._before(statement)
+        with super().copy(statement, params, **options) as copy:  # type: ignore[misc]
+            yield copy
+        if people:
+            self._count(people)
 
-    def stream(self, query: Any, params: Any = None, **options: Any) -> Any:
-        self._before(query)
-        return super().stream(query, params, **options)  # type: ignore[misc]
+    def stream(self, query: Any, params: Any = None, **options: Any) -> Iterator[Any]:
+        people = self._before(query)
+        rows = 0
+        for row in super().stream(query, params, **options):  # type: ignore[misc]
+            rows += 1
+            yield row
+        _add(people, rows)
 
-    def _before(self, query: Any) -> None:
+    def _before(self, query: Any) -> tuple[str, ...]:
         session: _Session | None = getattr(self.connection, "fence", None)
         if session is None:
-            return
-        shop_id = fence.shop.get()
-        if shop_id is None and isinstance(query, str):
-            fence.refuse_outside(query)
-        if session.told != fence.told(shop_id):
-            self._tell(session, fence.told(shop_id))
+            return ()
+        people = fence.check(query)
+        wanted = fence.wanted()
+        if session.told != wanted:
+            self._tell(session, wanted)
+        return people
 
-    def _tell(self, session: _Session, wanted: str) -> None:
+    def _count(self, people: tuple[str, ...]) -> None:
+        _add(people, self.rowcount)
+
+    def _tell(self, session: _Session, wanted: tuple[str, str]) -> None:
         _known_to_be_held(self.connection, fence.shop.get())
+        first = session.statements(wanted)
         session.told = None
         # A cursor of its own: this one may be named, or have a result.
-        psycopg.ClientCursor(self.connection).execute(f"set {fence.SETTING} = '{wanted}'")
+        psycopg.ClientCursor(self.connection).execute("; ".join(first))
         session.told = wanted
 
     def _named(self) -> bool:
@@ -94,7 +121,17 @@ class Cursor(_FencedCursor, base.Cursor):
 
 
 class ServerSideCursor(_FencedCursor, base.ServerSideCursor):
-    pass
+    """Counts what is fetched: how many rows there are is not known before."""
+
+    people: tuple[str, ...] = ()
+
+    def fetchmany(self, size: int = 0) -> Any:
+        found = super().fetchmany(size)  # type: ignore[misc]
+        _add(self.people, len(found))
+        return found
+
+    def _count(self, people: tuple[str, ...]) -> None:
+        self.people = people
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -134,6 +171,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _forget(self) -> None:
         if self.connection is not None:
             self.connection.fence.told = None
+
+
+def _add(people: tuple[str, ...], rows: int) -> None:
+    found = fence.reading.get()
+    if people and found is not None:
+        found.add(people, rows)
 
 
 _checked = threading.Event()

@@ -36,6 +36,8 @@ MATRIX: list[tuple[str, str, str, Any, Role]] = [
     ("reconcile", "POST", "reconcile", REASON, OPERATOR),
     ("dead-letters", "GET", "webhooks/dead", None, VIEWER),
     ("replay", "POST", "webhooks/1/replay", REASON, OPERATOR),
+    ("access-log", "GET", "access-log", None, OWNER),
+    ("access-log-export", "GET", "access-log/export", None, OWNER),
     ("fields", "GET", "fields", None, VIEWER),
     ("fields-export", "GET", "fields/export", None, VIEWER),
     ("metafields", "GET", "metafields", None, VIEWER),

@@ -18,6 +18,7 @@ from tenancy import incidents
 from tenancy.models import AuditEntry, Role, Shop
 from tenancy.scope import scope, unscoped
 from tests.admin_api.members import Member, hire
+from tests.looks import looking
 from tests.mlops.builders import line, order
 from tests.mlops.shops import sell, stock, train
 
@@ -166,5 +167,5 @@ def test_odd_wishes_change_nothing(bob: Member, shop: Shop, body: Any) -> None:
     admit(shop, good=9, bad=1)
     for path in ("replay", "dismiss"):
         assert bob.send("POST", f"validation/quarantine/{path}", body).status == 400
-    with scope(shop):
+    with scope(shop), looking():
         assert HeldRow.objects.get().state == "held"

@@ -71,7 +71,7 @@ def test_the_link_marks_the_browser_that_opens_it(owner: Member, shop: Shop) -> 
     assert [each["visitor"] for each in found["marked"]] == [pixel.visitor]
     with unscoped(why="the test looks at every shop"):
         assert shop.audit.filter(action="storefront.browser_link").count() == 1
-    assert told not in str(list(shop.audit.values_list("data", "reason")))
+        assert told not in str(list(shop.audit.values_list("data", "reason")))
 
 
 def test_a_test_visitor_is_left_out_until_taken_off(owner: Member, shop: Shop) -> None:

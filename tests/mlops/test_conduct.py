@@ -25,6 +25,7 @@ from mlops.features.storefront import (
 )
 from tenancy.models import Shop
 from tenancy.scope import scope
+from tests.looks import looking
 from tests.mlops.builders import NOON, exposure, line, order
 
 _numbers = count(1)
@@ -40,7 +41,7 @@ def viewed(
 
 
 def told(shop: Shop) -> list[tuple[str | None, str | None]]:
-    with scope(shop):
+    with scope(shop), looking():
         return list(StorefrontEventRecord.objects.order_by("at").values_list("visitor", "excluded"))
 
 
@@ -97,7 +98,7 @@ def test_the_rate_rule_reaches_back_over_the_visit_and_forward(shop: Shop, other
     assert flagged == [None] + [Exclusion.RATE] * (len(slow) + 61), "an earlier visit counts"
     assert {reason for visitor, reason in told(shop) if visitor != CRAWLER} == {None}
     assert told(other_shop) == [(CRAWLER, None)]
-    with scope(shop):
+    with scope(shop), looking():
         assert dict(Exposure.objects.values_list("visitor", "excluded")) == {CRAWLER: "rate", PERSON: None}
     # Slow again, but the visit has not ended.
     store.record_visits(shop, [viewed(CRAWLER, seconds=600)])

@@ -21,6 +21,7 @@ from mlops.validation.models import DailyCount, Halt, HeldRow, HeldState, SuiteV
 from tenancy import incidents, measures
 from tenancy.models import AuditEntry, Incident, Severity, Shop
 from tenancy.scope import scope, unscoped
+from tests.looks import looking
 from tests.mlops.builders import NOON, line, order, product, refund, variant
 
 
@@ -29,7 +30,7 @@ def admit(shop: Shop, *events: Event, source: Source = Source.WEBHOOK, **more: A
 
 
 def held(shop: Shop) -> list[HeldRow]:
-    with scope(shop):
+    with scope(shop), looking():
         return list(HeldRow.objects.order_by("id"))
 
 

@@ -14,6 +14,7 @@ from mlops.features.events import OrderDeleted, ServedBy, Source
 from mlops.features.models import Outcome
 from tenancy.models import Shop
 from tenancy.scope import scope
+from tests.looks import looking
 from tests.mlops.builders import EXPOSURE, NOON, VISITOR, click, exposure, line, order, refund
 
 DAY = timedelta(days=1)
@@ -24,7 +25,7 @@ def take(shop: Shop, *events: object) -> None:
 
 
 def outcomes(shop: Shop) -> list[tuple[str, int, Decimal]]:
-    with scope(shop):
+    with scope(shop), looking():
         found = Outcome.objects.exclude(kind="click").order_by("key")
         return [(each.kind, each.quantity, each.amount) for each in found]
 

@@ -29,6 +29,7 @@ from mlops.features.models import Collection, Customer, EventRecord, Order, Orde
 from mlops.features.store import Appended
 from tenancy.models import Shop
 from tenancy.scope import scope
+from tests.looks import looking
 from tests.mlops.builders import NOON, line, order, product, refund, variant
 
 HOUR = timedelta(hours=1)
@@ -39,7 +40,7 @@ def append(shop: Shop, *events: Event) -> Appended:
 
 
 def rows(shop: Shop, model: Any, *fields: str) -> list[Any]:
-    with scope(shop):
+    with scope(shop), looking():
         return list(model.objects.order_by(*fields).values_list(*fields))
 
 
@@ -166,7 +167,8 @@ def test_the_frame_holds_what_was_bought_and_kept(shop: Shop) -> None:
         order(4, [line(41, 9)], ordered_at=NOON - HOUR, customer_id=5),
         order(5, [line(51, 9)], ordered_at=NOON + HOUR),
     )
-    frame = store.order_frame(shop, until=NOON + timedelta(seconds=1))
+    with looking():
+        frame = store.order_frame(shop, until=NOON + timedelta(seconds=1))
     assert frame.select("order_id", "customer_id", "product_id", "quantity").rows() == [
         (4, 5, 9, 1),
         (1, None, 7, 3),

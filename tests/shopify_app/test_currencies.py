@@ -17,6 +17,7 @@ from shopify_app.sync.translate import payloads
 from tenancy.models import Shop
 from tenancy.scope import scope
 from tests.devstore.running import RunningDevstore
+from tests.looks import looking
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,7 +45,7 @@ def test_what_the_buyer_saw_is_kept_beside_what_the_shop_earned(
         f"/shops/{installed.domain}/orders",
         {"lines": [{"variant_id": variant["id"], "quantity": 1}], "presentment_currency": seen},
     ).json()
-    with scope(installed):
+    with scope(installed), looking():
         events = read(installs.admin_client(installed), Wanted(Kind.ORDER, placed["order_id"]))
         store.append(installed, events, source=Source.WEBHOOK, now=timezone.now())
         kept = Order.objects.get(order_id=placed["order_id"])

@@ -21,6 +21,7 @@ from storefront_proxy import shops
 from tenancy import redis as shared_redis
 from tenancy.models import Shop
 from tenancy.scope import scope, unscoped
+from tests.looks import looking
 from tests.mlops.builders import line, order, product
 from tests.mlops.shops import sell, stock, train
 from tests.shopify_app.test_webhooks import deliver, order_payload
@@ -56,7 +57,7 @@ def lived_in(shop: Shop) -> None:
 
 def rows_of(shop_id: int) -> dict[str, int]:
     """Table to its number of rows of one shop, over every table of the database that has the column."""
-    with unscoped(why="the test looks at every shop"), connection.cursor() as cursor:
+    with unscoped(why="the test looks at every shop"), looking(), connection.cursor() as cursor:
         cursor.execute(
             "select table_name from information_schema.columns"
             " where column_name = 'shop_id' and table_schema = 'public'"

@@ -30,6 +30,7 @@ from tenancy import incidents
 from tenancy.models import Incident, Shop
 from tenancy.scope import scope, unscoped
 from tests.devstore.running import APP_TOML, DOMAIN, SECRET, RunningDevstore, running_devstore
+from tests.looks import looking
 from tests.shopify_app.conftest import CLIENT_ID, OWNER, ROOT
 
 ORDERS = 120
@@ -148,7 +149,7 @@ def test_a_few_bad_orders_are_held_and_come_in_once_the_store_has_corrected_them
     run_import(shop)
     assert store.counts(shop).orders == ORDERS - 3
     assert incidents.halted(shop) is None
-    with scope(shop):
+    with scope(shop), looking():
         held = list(HeldRow.objects.order_by("id"))
     assert [each.resource for each in held] == ["orders"] * 3
     assert all("quantity of line 1 is -5" in each.reason for each in held)
@@ -194,7 +195,7 @@ def test_webhooks_a_hundred_times_too_dear_stop_and_name_their_delivery(books: R
             "line_items": [line],
         }  # fmt: skip
         assert _deliver(payload, f"dear-{at}") == 200
-    with scope(shop):
+    with scope(shop), looking():
         drain(shop, timezone.now())
         assert feature_rows() == before
         rows = list(HeldRow.objects.order_by("id"))

@@ -22,6 +22,7 @@ from tenancy import pseudonyms
 from tenancy import redis as shared_redis
 from tenancy.models import AuditEntry, Shop
 from tenancy.scope import scope, unscoped
+from tests.looks import looking
 from tests.shopify_app.test_webhooks import V1, deliver, order_payload, rows, work_off
 
 REQUEST = {
@@ -66,7 +67,7 @@ def ask(topic: str, shop: Shop, webhook_id: str, **headers: str) -> None:
 def everything(shop: Shop) -> str:
     """All rows of the shop as text."""
     found = []
-    with scope(shop), connection.cursor() as cursor:
+    with scope(shop), looking(), connection.cursor() as cursor:
         for model in apps.get_models():
             if any(field.name == "shop" for field in model._meta.fields):
                 table = model._meta.db_table
@@ -85,7 +86,7 @@ def test_a_redacted_customer_is_named_by_no_row_and_the_sale_remains(bought: Sho
     left = everything(bought)
     assert pseudonym not in left
     assert "visitor-0001" not in left
-    with scope(bought):
+    with scope(bought), looking():
         orders = dict(Order.objects.values_list("order_id", "customer_id"))
         assert orders == {5001: None, 5002: pseudonyms.of(bought).of_customer(902)}
         assert not EventRecord.objects.filter(kind="customer").exists()
@@ -103,7 +104,7 @@ def test_redacting_twice_and_a_repeated_order_bring_nothing_back(bought: Shop) -
     ask("customers/redact", bought, "r-2")
     deliver(order_payload(), webhook_id="w-9")
     work_off(bought)
-    with scope(bought):
+    with scope(bought), looking():
         assert Order.objects.get(order_id=5001).customer_id is None
 
 

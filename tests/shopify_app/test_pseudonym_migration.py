@@ -20,6 +20,7 @@ from shopify_app.sync import customers
 from tenancy import pseudonyms
 from tenancy.models import Shop
 from tenancy.scope import scope, unscoped
+from tests.looks import looking
 from tests.mlops.builders import line, order
 from tests.shopify_app.test_pseudonyms import dump
 from tests.shopify_app.test_webhooks import deliver, order_payload, rows
@@ -30,7 +31,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 def migrate() -> None:
     migration = importlib.import_module("shopify_app.sync.migrations.0005_pseudonyms")
-    with unscoped(why="as `migrate` runs it"), connection.schema_editor(atomic=False) as editor:
+    with unscoped(why="as `migrate` runs it"), looking(), connection.schema_editor(atomic=False) as editor:
         migration.forwards(apps, editor)
 
 
@@ -68,13 +69,16 @@ def test_no_number_is_left_and_all_that_belonged_together_still_does(old: Shop) 
     shop = Shop.objects.get(pk=old.pk)
     names = pseudonyms.of(shop)
     ann, bob = names.of_customer(ANN), names.of_customer(BOB)
-    assert customers.numbers_of(shop, [ann, bob]) == {ann: ANN}
-    with scope(shop):
+    with looking():
+        assert customers.numbers_of(shop, [ann, bob]) == {ann: ANN}
+    with scope(shop), looking():
         assert dict(Order.objects.values_list("order_id", "customer_id")) == {1: ann, 2: ann, 3: None}
         assert Customer.objects.get(customer_id=bob).merged_into == ann
         empty, taken = SnapshotRow.objects.order_by("pk")
-        frame = snapshots.read(taken)
-        assert snapshots.read(empty).is_empty()
+        with looking():
+            frame = snapshots.read(taken)
+        with looking():
+            assert snapshots.read(empty).is_empty()
     assert sorted(frame["customer_id"].drop_nulls().to_list()) == sorted([ann, ann])
     assert rows()[0].payload["customer"]["id"] == bob
     assert len(files(old)) == len(before)

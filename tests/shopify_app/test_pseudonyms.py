@@ -18,6 +18,7 @@ from tenancy.models import Shop
 from tenancy.pseudonyms import Pseudonyms
 from tenancy.scope import scope, unscoped
 from tests.devstore.running import DOMAIN, RunningDevstore
+from tests.looks import looking
 from tests.shopify_app.test_backfill import run_import
 from tests.shopify_app.test_webhooks import V1, deliver, order_payload, work_off
 
@@ -31,7 +32,7 @@ def _secret(settings: object) -> None:
 
 def dump() -> str:
     """Every row of every table as text."""
-    with unscoped(why="the test looks at every shop"), connection.cursor() as cursor:
+    with unscoped(why="the test looks at every shop"), looking(), connection.cursor() as cursor:
         cursor.execute("select table_name from information_schema.tables where table_schema = 'public'")
         parts = []
         for (table,) in cursor.fetchall():
@@ -63,8 +64,9 @@ def test_no_webhook_leaves_a_number(shop: Shop, state: str) -> None:
     if state != "waiting":
         work_off(shop)
         pseudonym = pseudonyms.of(shop).of_customer(NUMBER)
-        assert customers.numbers_of(shop, [pseudonym]) == {pseudonym: NUMBER}
-        with scope(shop):
+        with looking():
+            assert customers.numbers_of(shop, [pseudonym]) == {pseudonym: NUMBER}
+        with scope(shop), looking():
             assert Order.objects.get().customer_id == pseudonym
     found = dump()
     assert "w-1" in found
@@ -77,13 +79,14 @@ def test_an_import_keeps_pseudonyms_and_sealed_references(installed: Shop, devst
     numbers = [row["id"] for row in devstore.platform.store(DOMAIN).read("SELECT id FROM customers")]
     names = pseudonyms.of(installed)
     wanted = {names.of_customer(each): each for each in numbers}
-    with scope(installed):
+    with scope(installed), looking():
         assert set(Customer.objects.values_list("customer_id", flat=True)) == set(wanted)
         assert set(Order.objects.exclude(customer_id=None).values_list("customer_id", flat=True)) <= set(
             wanted
         )
         assert CustomerReference.objects.count() == len(wanted)
-    assert customers.numbers_of(installed, wanted) == wanted
+    with looking():
+        assert customers.numbers_of(installed, wanted) == wanted
     found = dump()
     assert not [each for each in numbers if str(each) in found]
 
@@ -111,8 +114,8 @@ def test_an_altered_reference_is_refused(shop: Shop, other_shop: Shop) -> None:
     names, now = pseudonyms.of(shop), timezone.now()
     customers.remember(shop, customers.sealed_references(names, shop.pk, [NUMBER]), now)
     pseudonym = names.of_customer(NUMBER)
-    with scope(shop):
+    with scope(shop), looking():
         sealed = bytes(CustomerReference.objects.get().number_sealed)
     customers.remember(other_shop, {pseudonym: sealed}, now)
-    with pytest.raises(ValueError, match="another context"):
+    with looking(), pytest.raises(ValueError, match="another context"):
         customers.numbers_of(other_shop, [pseudonym])

@@ -34,6 +34,7 @@ from tenancy import pseudonyms
 from tenancy.models import AuditEntry, Shop
 from tenancy.scope import scope, unscoped
 from tests.devstore.running import CUSTOMER_ID, DOMAIN, SECRET, RunningDevstore, make_shop, running_devstore
+from tests.looks import looking
 from tests.shopify_app.conftest import CLIENT_ID, OWNER
 from tests.shopify_app.test_backfill import run_import
 
@@ -170,7 +171,7 @@ def difference(shop: Shop, shopify: RunningDevstore) -> list[tuple[str, Any]]:
         }
 
     def ours(sql: str) -> set[Any]:
-        with scope(shop), connection.cursor() as cursor:
+        with scope(shop), looking(), connection.cursor() as cursor:
             cursor.execute(sql, [shop.pk])
             return set(cursor.fetchall())
 
@@ -320,19 +321,19 @@ def test_orders_deleted_long_ago_are_found_by_the_counts(shop: Shop, shopify: Ru
 
 def test_orders_that_the_app_may_not_see_any_more_are_kept(shop: Shop, shopify: RunningDevstore) -> None:
     """Without read_all_orders Shopify shows 60 days: what left that window is not deleted."""
-    with scope(shop):
+    with scope(shop), looking():
         Order.objects.filter(order_id=Order.objects.order_by("order_id")[0].order_id).update(
             ordered_at=timezone.now() - timedelta(days=70)
         )
     made = shopify.platform.store(DOMAIN)
-    with scope(shop):
+    with scope(shop), looking():
         first = Order.objects.order_by("ordered_at")[0].order_id
     with made.transaction() as tx:
         tx.execute("DELETE FROM order_lines WHERE order_id = ?", (first,))
         tx.execute("DELETE FROM orders WHERE id = ?", (first,))
     found = sweep(shop)
     assert found["orders"].gone == {}
-    with scope(shop):
+    with scope(shop), looking():
         assert Order.objects.get(order_id=first).deleted_at is None
 
 
@@ -342,7 +343,7 @@ def test_a_merge_that_was_never_told_moves_the_orders(shop: Shop, shopify: Runni
     shop_changes.merge_customers(made, kept=kept, deleted=CUSTOMER_ID, now=timezone.now())
     sweep(shop)
     assert difference(shop, shopify) == []
-    with scope(shop):
+    with scope(shop), looking():
         heir, gone = map(pseudonyms.of(shop).of_customer, (kept, CUSTOMER_ID))
         assert set(Order.objects.values_list("customer_id", flat=True)) == {heir}
         assert Customer.objects.get(customer_id=gone).merged_into == heir
@@ -436,5 +437,5 @@ def test_an_erased_customer_whom_shopify_still_lists_is_nobodys_fault(
     cause(shopify, shop_changes.create_customer(made, email="eve@example.com", now=timezone.now()))
     found = sweep(shop)["customers"]
     assert (found.left, found.unsettled) == ({}, 0)
-    with scope(shop):
+    with scope(shop), looking():
         assert not Customer.objects.filter(customer_id=pseudonyms.of(shop).of_customer(CUSTOMER_ID)).exists()

@@ -31,6 +31,7 @@ from tenancy import pseudonyms
 from tenancy import redis as shared_redis
 from tenancy.models import AuditEntry, Incident, Shop
 from tenancy.scope import scope, unscoped
+from tests.looks import looking
 from tests.mlops.builders import line, order, product
 from tests.mlops.shops import sell, stock, train
 from tests.shopify_app.test_webhooks import V1, deliver, order_payload, rows, work_off
@@ -126,7 +127,7 @@ def test_the_search_finds_a_planted_customer_in_every_store_and_nowhere_after(
     assert searched["redis"]["keys"] >= 3
     text = json.dumps(told)
     assert not [each for each in (NUMBER, needles(planted).pseudonyms[0], VISITOR) if str(each) in text]
-    with scope(planted):
+    with scope(planted), looking():
         assert Order.objects.get(order_id=ORDER).customer_id is None
         assert Redaction.objects.get().needles_sealed is None
     with unscoped(why="the test looks at every shop"):
@@ -225,7 +226,7 @@ def test_who_arrives_after_the_erasure_is_stripped_at_the_gate(
     assert first.next_try_at is not None
     exposures.flush(consumer="test", now=datetime.now(UTC))
     work_off(planted)
-    with scope(planted):
+    with scope(planted), looking():
         assert ShownRow.objects.get(exposure_id="exposure-planted-00002").visitor is None
         assert Order.objects.get(order_id=ORDER).customer_id is None
         assert Order.objects.get(order_id=ORDER).version_at == V1 + timedelta(hours=1), (
@@ -266,11 +267,13 @@ def test_frames_keep_the_sales_and_their_versions_are_flagged(
 ) -> None:
     with scope(planted):
         held = Snapshot.objects.latest("pk")
-        frame, digest = snapshots.read(held), held.digest
+        with looking():
+            frame, digest = snapshots.read(held), held.digest
     redact(planted)
     with scope(planted):
         held.refresh_from_db()
-        after = snapshots.read(held)
+        with looking():
+            after = snapshots.read(held)
         assert held.digest != digest
         assert held.rewritten_at is not None
         assert Version.objects.get().redacted_at is not None
@@ -284,7 +287,7 @@ def test_another_customers_version_is_not_flagged(planted: Shop) -> None:
     deliver({"customer": {"id": NUMBER + 5}, "orders_to_redact": []}, "customers/redact", webhook_id="r-9",
             path="/webhooks/compliance")  # fmt: skip
     work_off(planted)
-    with scope(planted):
+    with scope(planted), looking():
         assert Version.objects.get().redacted_at is None
         assert Order.objects.get(order_id=ORDER).customer_id is not None
 

@@ -27,6 +27,7 @@ from shopify_app.webhooks.models import InboxDelivery
 from tenancy import pseudonyms
 from tenancy.models import AuditEntry, Shop
 from tenancy.scope import scope, unscoped
+from tests.looks import looking
 from tests.mlops.builders import line, order
 from tests.mlops.shops import sell, stock, train
 
@@ -53,7 +54,7 @@ def test_a_visitor_lapses_and_what_was_bought_stays(shop: Shop) -> None:
     told = retention.enforce(shop, now=NOW)
     # The order's own outcome carries the visitor too.
     assert told["visitors"] >= 4
-    with scope(shop):
+    with scope(shop), looking():
         assert set(ShownRow.objects.values_list("visitor", flat=True)) == {None, "new-visitor"}
         assert set(Outcome.objects.values_list("visitor", flat=True)) == {None, "new-visitor"}
         assert dict(Order.objects.values_list("order_id", "visitor")) == {1: None, 2: "new-visitor"}
@@ -75,7 +76,7 @@ def test_a_reference_lapses_with_the_last_order(shop: Shop) -> None:
     sealed = customers.sealed_references(names, shop.pk, (7_303_303_303_303, 7_404_404_404_404))
     customers.remember(shop, sealed, NOW - 800 * DAY)
     assert retention.enforce(shop, now=NOW) == {"references": 1}
-    with scope(shop):
+    with scope(shop), looking():
         assert CustomerReference.objects.get().customer_id == bob
 
 

@@ -26,7 +26,9 @@ from shopify_app.sync import customers
 from tenancy import pseudonyms
 from tenancy.crypto import Keyring
 from tenancy.models import Shop, ShopState
+from tenancy.reading import Purpose, reading
 from tenancy.scope import scope
+from tests.looks import looking
 from tests.mlops.shops import sell, stock, train
 from tests.shopify_app.test_pseudonyms import dump
 from tests.shopify_app.test_webhooks import V1, deliver
@@ -65,7 +67,8 @@ def opens(shop: Shop) -> None:
     pseudonyms.forget(shop)
     assert shop.unseal(shop.access_token_sealed or b"") == TOKEN
     pseudonym = pseudonyms.of(shop).of_customer(NUMBER)
-    assert customers.numbers_of(shop, [pseudonym]) == {pseudonym: NUMBER}
+    with looking():
+        assert customers.numbers_of(shop, [pseudonym]) == {pseudonym: NUMBER}
     assert exports.read_export(shop, 5)["customer_id"] == NUMBER
 
 
@@ -87,7 +90,7 @@ def test_the_old_key_can_be_thrown_away(db: None, settings: Any, capsys: Any) ->
     assert f"key {Keyring((OLD,)).current} (an older key): 0 sealed values" in told
     settings.KEYRING = Keyring((NEW,))
     opens(shop)
-    with scope(shop):
+    with looking(), scope(shop):
         assert snapshots.read(Snapshot.objects.get()).height > 0
         loader.forget(shop.pk)
         assert loader.load(shop.pk, Version.objects.get().artefact_digest)
@@ -134,5 +137,5 @@ def test_killed_half_way_it_goes_on_where_it_was(settings: Any, tmp_path: Path) 
     settings.KEYRING = Keyring((NEW,))
     opens(shop)
     assert rotation.rotate(dry_run=True).done
-    with scope(shop):
+    with scope(shop), reading(actor="system:test", purpose=Purpose.ERASURE):
         shop.delete()

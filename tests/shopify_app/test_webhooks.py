@@ -23,6 +23,7 @@ from shopify_app.webhooks.models import DeliveryState, InboxDelivery
 from tenancy import pseudonyms
 from tenancy.models import Shop, ShopState
 from tenancy.scope import scope, unscoped
+from tests.looks import looking
 
 SECRET = "hush"
 PERSONAL = (
@@ -98,7 +99,7 @@ def test_a_delivery_is_stored_and_becomes_an_order(shop: Shop, prefix: str) -> N
     assert deliver(order_payload(), prefix=prefix).status_code == 200
     assert [each.state for each in rows()] == [DeliveryState.PENDING]
     assert work_off(shop) == 1
-    with scope(shop):
+    with scope(shop), looking():
         order, line = Order.objects.get(), OrderLine.objects.get()
     assert (order.order_id, order.customer_id, order.visitor, str(order.total)) == (
         5001,
@@ -301,7 +302,7 @@ def test_products_stock_and_deletions_reach_the_state(shop: Shop) -> None:
     )
     deliver(order_payload(), webhook_id="w-4")
     work_off(shop)
-    with scope(shop):
+    with scope(shop), looking():
         kept = Product.objects.get()
         assert (kept.status, kept.tags) == ("active", ["warm", "wax"])
         assert StockLevel.objects.get().available == 2
@@ -325,7 +326,7 @@ def test_a_refund_in_an_order_and_its_own_webhook_count_once(shop: Shop) -> None
     deliver(refund, "refunds/create", webhook_id="w-2")
     work_off(shop)
     assert store.counts(shop).refunds == 1
-    with scope(shop):
+    with scope(shop), looking():
         assert str(Order.objects.get().refunded) == "10.0000"
 
 

@@ -17,6 +17,7 @@ from tenancy.bus.opened import open_bus
 from tenancy.models import Shop
 from tenancy.redis import client, key
 from tenancy.scope import scope
+from tests.looks import looking
 from tests.mlops.builders import exposure, line, order
 from tests.storefront_proxy.storefront import Storefront
 
@@ -43,7 +44,7 @@ def test_a_click_is_kept_once_and_a_later_order_is_tied_to_it(
     assert outcomes(shop) == [("click", clicked, answer["exposure"])]
     bought = order(900, [line(9001, clicked, 2)], ordered_at=now, visitor=VISITOR)
     store.append(shop, [bought], source=Source.WEBHOOK, now=now)
-    with scope(shop):
+    with scope(shop), looking():
         tied = Outcome.objects.get(kind="order")
     assert (tied.exposure_id, tied.amount) == (answer["exposure"], Decimal(25))
 

@@ -19,6 +19,7 @@ from tenancy.bus.opened import open_bus
 from tenancy.models import Shop
 from tenancy.redis import client, key
 from tenancy.scope import scope
+from tests.looks import looking
 from tests.storefront_proxy.pixel import (
     GOOGLEBOT,
     NO,
@@ -39,7 +40,7 @@ def pixel(shop: Shop) -> Pixel:
 
 
 def kept(shop: Shop) -> list[StorefrontEventRecord]:
-    with scope(shop):
+    with scope(shop), looking():
         return list(StorefrontEventRecord.objects.order_by("at", "event_id"))
 
 

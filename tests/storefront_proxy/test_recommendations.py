@@ -25,6 +25,7 @@ from storefront_proxy import exposures, shops, tiles
 from tenancy.models import Shop
 from tenancy.redis import client, key
 from tenancy.scope import scope
+from tests.looks import looking
 from tests.mlops.builders import NOON, product, variant
 from tests.mlops.shops import train
 from tests.storefront_proxy.storefront import Storefront
@@ -130,7 +131,7 @@ def test_every_answer_is_an_exposure_in_postgres_after_the_flush(storefront: Sto
     assert exposures.waiting() == 0
     from mlops.features.models import Exposure
 
-    with scope(shop):
+    with scope(shop), looking():
         kept = Exposure.objects.get()
         version = Version.objects.get()
     assert (kept.exposure_id, kept.slot, kept.served_by) == (

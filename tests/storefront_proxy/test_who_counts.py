@@ -13,6 +13,7 @@ from storefront_proxy import callers, exposures, outbox, visitors
 from tenancy.models import Role, Shop
 from tenancy.scope import scope
 from tests.admin_api.members import hire
+from tests.looks import looking
 from tests.storefront_proxy.pixel import GOOGLEBOT, PERSON, Pixel, flush, happened
 from tests.storefront_proxy.storefront import PATH, Storefront, problem, signed
 
@@ -28,7 +29,7 @@ def ask(storefront: Storefront, agent: str, **params: str) -> Any:
 def shown(shop: Shop) -> list[tuple[str | None, str | None]]:
     outbox.drain()
     exposures.flush(consumer="one", now=datetime.now(UTC))
-    with scope(shop):
+    with scope(shop), looking():
         return list(Exposure.objects.order_by("at").values_list("visitor", "excluded"))
 
 

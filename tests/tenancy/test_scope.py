@@ -10,10 +10,11 @@ from django.db import models
 from mlops.features.models import Customer
 from tenancy.models import Shop
 from tenancy.scope import ScopeMissing, ShopOwned, current_shop_id, scope, unscoped
+from tests.looks import looking
 
 
 def _customer(shop: Shop, number: int, now: datetime) -> None:
-    with scope(shop):
+    with scope(shop), looking():
         Customer.objects.create(customer_id=number, version_at=now, created_at=now)
 
 
@@ -31,11 +32,11 @@ def test_a_scope_shows_its_shop_alone(shop: Shop, other_shop: Shop, now: datetim
     _customer(shop, 1, now)
     _customer(other_shop, 1, now)
     _customer(other_shop, 2, now)
-    with scope(shop):
+    with scope(shop), looking():
         assert [c.customer_id for c in Customer.objects.all()] == [1]
         assert not Customer.objects.filter(shop_id=other_shop.pk).exists()
         assert current_shop_id() == shop.pk
-    with unscoped(why="the test counts every shop"):
+    with unscoped(why="the test counts every shop"), looking():
         assert Customer.objects.count() == 3
 
 
@@ -45,7 +46,7 @@ def test_another_shops_row_is_not_written_in_this_scope(shop: Shop, other_shop: 
         stray.save()
     with scope(shop), pytest.raises(ScopeMissing, match="written in the scope of"):
         Customer.objects.bulk_create([stray])
-    with unscoped(why="the test looks for strays"):
+    with unscoped(why="the test looks for strays"), looking():
         assert not Customer.objects.exists()
 
 

@@ -20,6 +20,11 @@ export function Audit() {
   };
   return (
     <s-page heading="Change log">
+      {overview.data?.you.role === "owner" ? (
+        <s-button slot="secondary-actions" href="/audit/access">
+          Who read personal data
+        </s-button>
+      ) : null}
       {problem === null ? null : <Trouble problem={problem} retry={again} stale={entries !== null} />}
       {entries === null || overview.data === null ? (
         problem === null ? (

@@ -1,4 +1,4 @@
-"""Django's `migrate`, open to the rows of every shop: a migration that mends rows must find them."""
+"""Django's `migrate`, open to the rows of every shop and person: one that mends rows must find them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from typing import Any
 
 from django.core.management.commands import migrate
 
+from tenancy.reading import Purpose, reading
 from tenancy.scope import unscoped
 
 
 class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
-        with unscoped(why="migrations mend the rows of every shop"):
+        with (
+            unscoped(why="migrations mend the rows of every shop"),
+            reading(actor="system:migrate", purpose=Purpose.OPERATION),
+        ):
             super().handle(*args, **options)

@@ -15,6 +15,7 @@ from django.utils import timezone
 from mlops.validation import decisions
 from mlops.validation.defaults import RESOURCES
 from tenancy.models import Shop
+from tenancy.reading import Purpose, reading
 from tenancy.scope import scope
 
 STILL_HELD = 3
@@ -60,7 +61,7 @@ class Command(BaseCommand):
             sys.exit(STILL_HELD)
 
     def _list(self, shop: Shop, options: dict[str, Any]) -> None:
-        with scope(shop):
+        with scope(shop), reading(actor="system:shell", purpose=Purpose.QUALITY):
             rows = decisions.find(shop, ids=options["ids"], resource=options["resource"])
             for row in rows.order_by("id")[:SHOWN]:
                 place = f"line {row.line_number}" if row.line_number else row.delivery or row.subject_id
