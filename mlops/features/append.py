@@ -43,8 +43,9 @@ class Appended:
 def append(shop: Shop, events: Sequence[Event], *, source: Source, now: datetime) -> Appended:
     """Take events in, in any order and any number of times. The newest version of a subject is shown.
 
-    Version times are whole seconds, so two states may share one: then the one told last is shown, also when it was told
-    before the other as well (stock that goes 1, 0, 1 within a second). An import tells only what the log has not: its
+    Version times are whole seconds, so two states may share one: then the one that Shopify sent last is shown, in
+    whatever order they arrive, also when it was sent before the other as well (stock that goes 1, 0, 1 within a second);
+    what does not say when it was sent counts as read just now. An import tells only what the log has not: its
     rows are a picture of one moment, and what came since by webhook is not older. A reconciliation tells only what it
     found to differ from what is shown, so it is believed as a webhook is.
 
@@ -68,11 +69,11 @@ def append(shop: Shop, events: Sequence[Event], *, source: Source, now: datetime
                 encoded[row.key] = row
             fresh = _log(shop.pk, list(encoded.values()), source, now)
             with connection.cursor() as cursor:
-                touched = present.apply(cursor, shop.pk, fresh)
+                touched = present.apply(cursor, shop.pk, fresh, now)
                 attributes.keep(cursor, shop, fresh, now)
                 if source is not Source.BACKFILL and len(fresh) < len(encoded):
                     again = _told_again(shop.pk, encoded, fresh)
-                    touched.add(present.apply(cursor, shop.pk, again))
+                    touched.add(present.apply(cursor, shop.pk, again, now))
                     attributes.keep(cursor, shop, again, now)
             owed.renew(shop.pk, touched.orders)
             if touched.products or touched.inventory_items:

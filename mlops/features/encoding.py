@@ -39,7 +39,7 @@ _KINDS: dict[type, tuple[str, str]] = {
     vocabulary.ShopMarker: ("marker", ""),
 }
 _NAMES: dict[type, tuple[str, ...]] = {
-    kind: tuple(field.name for field in dataclasses.fields(kind))
+    kind: tuple(field.name for field in dataclasses.fields(kind) if field.name != "told_at")
     for kind in (
         *_KINDS,
         vocabulary.OrderLine,

@@ -3,11 +3,14 @@
 `shopify_app` translates Shopify into these; `mlops.features.store` is the only place that keeps them. Ids are
 Shopify's numeric ids. Times are aware UTC. Money is `Decimal` in the currency named beside it. Customers are numbers:
 no name, e-mail, phone or address exists here.
+
+A state carries `version_at`, in whole seconds, and `told_at`: when the shop sent it, which decides between two states of one
+second; None when it was read just now. It is no part of the state: the same state told twice is one event of the log.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -98,6 +101,7 @@ class OrderPlaced:
     presentment_currency: str = ""
     presentment_total: Decimal | None = None
     visitor: str | None = None
+    told_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +211,7 @@ class ProductChanged:
     gift_card: bool
     variants: tuple[VariantState, ...]
     attributes: tuple[AttributeTold, ...] | None = None
+    told_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +229,7 @@ class CollectionChanged:
     handle: str
     title: str
     product_ids: tuple[int, ...] | None
+    told_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +243,7 @@ class CustomerChanged:
     customer_id: int
     version_at: datetime
     created_at: datetime
+    told_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +269,7 @@ class StockChanged:
     location_id: int
     available: int | None
     version_at: datetime
+    told_at: datetime | None = field(default=None, compare=False)
 
 
 class MarkerKind(StrEnum):

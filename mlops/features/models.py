@@ -58,10 +58,14 @@ class EventRecord(ShopOwned):
         ]
 
 
+_TOLD_AT = "when the shop sent this state, or we read it; decides between two of one version time"
+
+
 class Product(ShopOwned):
     pk = models.CompositePrimaryKey("shop_id", "product_id")
     product_id = models.BigIntegerField()
     version_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True, help_text=_TOLD_AT)
     handle = models.CharField(max_length=255)
     title = models.TextField()
     product_type = models.TextField(blank=True)
@@ -165,6 +169,7 @@ class StockLevel(ShopOwned):
     location_id = models.BigIntegerField()
     available = models.IntegerField(null=True, help_text="null: not stocked at this location")
     version_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True, help_text=_TOLD_AT)
 
 
 class CatalogueDay(ShopOwned):
@@ -184,6 +189,7 @@ class Collection(ShopOwned):
     pk = models.CompositePrimaryKey("shop_id", "collection_id")
     collection_id = models.BigIntegerField()
     version_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True, help_text=_TOLD_AT)
     handle = models.CharField(max_length=255)
     title = models.TextField()
     product_ids = ArrayField(models.BigIntegerField(), null=True, help_text="null: members not yet told")
@@ -196,6 +202,7 @@ class Customer(ShopOwned):
     pk = models.CompositePrimaryKey("shop_id", "customer_id")
     customer_id = models.BigIntegerField()
     version_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True, help_text=_TOLD_AT)
     created_at = models.DateTimeField()
     merged_into = models.BigIntegerField(null=True)
     deleted_at = models.DateTimeField(null=True)
@@ -205,6 +212,7 @@ class Order(ShopOwned):
     pk = models.CompositePrimaryKey("shop_id", "order_id")
     order_id = models.BigIntegerField()
     version_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True, help_text=_TOLD_AT)
     ordered_at = models.DateTimeField()
     name = models.CharField(max_length=64, blank=True)
     customer_id = models.BigIntegerField(null=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -35,6 +35,7 @@ from mlops.features.events import (
 )
 
 _LARGEST_INTEGER = 2**31 - 1
+_JUST_NOW = datetime.max.replace(tzinfo=UTC)
 E = TypeVar("E")
 
 
@@ -54,38 +55,45 @@ class Touched:
         self.orders |= told_again.orders
 
 
-def apply(cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded]) -> Touched:
-    """Bring the tables up to these events; call it in the transaction that logged them."""
+def apply(cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded], now: datetime) -> Touched:
+    """Bring the tables up to these events; call it in the transaction that logged them.
+
+    Args:
+        now: when those that were read, not sent, were read.
+    """
     touched = Touched()
-    _products(cursor, shop_id, fresh, touched)
-    _stock(cursor, shop_id, fresh, touched)
-    _collections(cursor, shop_id, fresh, touched)
-    _customers(cursor, shop_id, fresh, touched)
-    _orders(cursor, shop_id, fresh, touched)
+    _products(cursor, shop_id, fresh, touched, now)
+    _stock(cursor, shop_id, fresh, touched, now)
+    _collections(cursor, shop_id, fresh, touched, now)
+    _customers(cursor, shop_id, fresh, touched, now)
+    _orders(cursor, shop_id, fresh, touched, now)
     _refunds(cursor, shop_id, fresh, touched)
     return touched
 
 
 def _newest(fresh: Sequence[Encoded], kinds: tuple[type[E], ...], key: Callable[[E], Any]) -> dict[Any, E]:
-    """The winning event per subject; of two with the same version time the later arrival wins."""
-    found: dict[Any, tuple[datetime, E]] = {}
+    """The winning event per subject; of two with the same version time, the one told later, then the later arrival."""
+    found: dict[Any, tuple[datetime, datetime, E]] = {}
     for each in fresh:
         event = each.event
         if isinstance(event, kinds):
             subject = key(event)
             held = found.get(subject)
-            if held is None or each.version_at >= held[0]:
-                found[subject] = (each.version_at, event)
-    return {subject: event for subject, (_, event) in found.items()}
+            told_at = getattr(event, "told_at", each.version_at) or _JUST_NOW
+            if held is None or (each.version_at, told_at) >= held[:2]:
+                found[subject] = (each.version_at, told_at, event)
+    return {subject: event for subject, (_, _, event) in found.items()}
 
 
-def _products(cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded], touched: Touched) -> None:
+def _products(
+    cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded], touched: Touched, now: datetime
+) -> None:
     newest: dict[int, ProductChanged | ProductDeleted] = _newest(
         fresh, (ProductChanged, ProductDeleted), lambda event: event.product_id
     )
     changed = [each for each in newest.values() if isinstance(each, ProductChanged)]
     deleted = [each for each in newest.values() if isinstance(each, ProductDeleted)]
-    won = tables.PRODUCT.upsert(cursor, shop_id, [_product_row(each) for each in changed])
+    won = tables.PRODUCT.sooner_or_later(cursor, shop_id, [_product_row(each) for each in changed], now)
     buried = tables.PRODUCT.bury(cursor, shop_id, [(each.product_id, each.version_at) for each in deleted])
     variants = {
         variant.variant_id: _variant_row(each.product_id, variant)
@@ -119,6 +127,7 @@ def _product_row(product: ProductChanged) -> tuple[Any, ...]:
         product.image_url,
         product.gift_card,
         None,
+        product.told_at,
     )
 
 
@@ -137,20 +146,24 @@ def _variant_row(product_id: int, variant: VariantState) -> tuple[Any, ...]:
     )
 
 
-def _stock(cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded], touched: Touched) -> None:
+def _stock(
+    cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded], touched: Touched, now: datetime
+) -> None:
     newest: dict[tuple[int, int], StockChanged] = _newest(
         fresh, (StockChanged,), lambda event: (event.inventory_item_id, event.location_id)
     )
     rows = [
-        (each.inventory_item_id, each.location_id, _integer(each.available), each.version_at)
+        (each.inventory_item_id, each.location_id, _integer(each.available), each.version_at, each.told_at)
         for each in newest.values()
     ]
-    won = tables.STOCK_LEVEL.upsert(cursor, shop_id, rows)
+    won = tables.STOCK_LEVEL.sooner_or_later(cursor, shop_id, rows, now)
     touched.inventory_items |= {item for item, _ in won}
     touched.written += len(won)
 
 
-def _collections(cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded], touched: Touched) -> None:
+def _collections(
+    cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded], touched: Touched, now: datetime
+) -> None:
     newest: dict[int, CollectionChanged | CollectionDeleted] = _newest(
         fresh, (CollectionChanged, CollectionDeleted), lambda event: event.collection_id
     )
@@ -164,23 +177,28 @@ def _collections(cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded], 
             each.title,
             None if each.product_ids is None else id_list(each.product_ids),
             None,
+            each.told_at,
         )
         for each in changed
     ]
-    touched.written += len(tables.COLLECTION.upsert(cursor, shop_id, rows))
+    touched.written += len(tables.COLLECTION.sooner_or_later(cursor, shop_id, rows, now))
     touched.written += len(
         tables.COLLECTION.bury(cursor, shop_id, [(each.collection_id, each.version_at) for each in deleted])
     )
 
 
-def _customers(cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded], touched: Touched) -> None:
+def _customers(
+    cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded], touched: Touched, now: datetime
+) -> None:
     newest: dict[int, CustomerChanged | CustomerDeleted] = _newest(
         fresh, (CustomerChanged, CustomerDeleted), lambda event: event.customer_id
     )
     changed = [each for each in newest.values() if isinstance(each, CustomerChanged)]
     deleted = [each for each in newest.values() if isinstance(each, CustomerDeleted)]
-    rows = [(each.customer_id, each.version_at, each.created_at, None, None) for each in changed]
-    touched.written += len(tables.CUSTOMER.upsert(cursor, shop_id, rows))
+    rows = [
+        (each.customer_id, each.version_at, each.created_at, None, None, each.told_at) for each in changed
+    ]
+    touched.written += len(tables.CUSTOMER.sooner_or_later(cursor, shop_id, rows, now))
     touched.written += len(
         tables.CUSTOMER.bury(cursor, shop_id, [(each.customer_id, each.version_at) for each in deleted])
     )
@@ -204,7 +222,9 @@ def _merge(cursor: CursorWrapper, shop_id: int, merge: CustomerMerged) -> None:
     )
 
 
-def _orders(cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded], touched: Touched) -> None:
+def _orders(
+    cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded], touched: Touched, now: datetime
+) -> None:
     newest: dict[int, OrderPlaced | OrderDeleted] = _newest(
         fresh, (OrderPlaced, OrderDeleted), lambda event: event.order_id
     )
@@ -213,7 +233,7 @@ def _orders(cursor: CursorWrapper, shop_id: int, fresh: Sequence[Encoded], touch
     placed = [each for each in newest.values() if isinstance(each, OrderPlaced)]
     deleted = [each for each in newest.values() if isinstance(each, OrderDeleted)]
     merged = _merged(cursor, shop_id, {each.customer_id for each in placed if each.customer_id is not None})
-    won = tables.ORDER.upsert(cursor, shop_id, [_order_row(each, merged) for each in placed])
+    won = tables.ORDER.sooner_or_later(cursor, shop_id, [_order_row(each, merged) for each in placed], now)
     buried = tables.ORDER.bury(cursor, shop_id, [(each.order_id, each.version_at) for each in deleted])
     if won or buried:
         cursor.execute(
@@ -258,6 +278,7 @@ def _order_row(order: OrderPlaced, merged: Mapping[int, int]) -> tuple[Any, ...]
         order.source_name[:64],
         order.visitor,
         None,
+        order.told_at,
     )
 
 

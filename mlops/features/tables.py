@@ -41,6 +41,29 @@ class Table:
 
         The rows must have distinct keys.
         """
+        newest = f"excluded.version_at >= {self.name}.version_at" if self.newest_wins else ""
+        return self._upsert(cursor, shop_id, rows, newest)
+
+    def sooner_or_later(
+        self, cursor: CursorWrapper, shop_id: int, rows: Sequence[tuple[Any, ...]], now: datetime
+    ) -> set[Any]:
+        """As `upsert`, for tables whose last column is `told_at`: it decides between states of one version time.
+
+        Of two that were sent, the one sent later is kept, in whatever order they arrive. One that was read just now (its
+        `told_at` is None) replaces either.
+        """
+        sent = [row for row in rows if row[-1] is not None]
+        read = [(*row[:-1], now) for row in rows if row[-1] is None]
+        held = self.name
+        later = (
+            f"excluded.version_at > {held}.version_at or (excluded.version_at = {held}.version_at"
+            f" and ({held}.told_at is null or excluded.told_at >= {held}.told_at))"
+        )
+        return self._upsert(cursor, shop_id, sent, later) | self.upsert(cursor, shop_id, read)
+
+    def _upsert(
+        self, cursor: CursorWrapper, shop_id: int, rows: Sequence[tuple[Any, ...]], where: str
+    ) -> set[Any]:
         if not rows:
             return set()
         names = [name for name, _ in self.columns]
@@ -54,9 +77,7 @@ class Table:
             for name in names
             if name not in self.key
         )
-        action = f"do update set {changes}"
-        if self.newest_wins:
-            action += f" where excluded.version_at >= {self.name}.version_at"
+        action = f"do update set {changes}" + (f" where {where}" if where else "")
         cursor.execute(
             f"insert into {self.name} (shop_id, {', '.join(names)}) select %s, {given}"  # noqa: S608 constants of this file
             f" from unnest({arrays}) as u({', '.join(names)})"
@@ -79,10 +100,10 @@ class Table:
         extra = "".join(f", {name}" for name, _ in self.blanks)
         values = "".join(f", {sql}" for _, sql in self.blanks)
         cursor.execute(
-            f"insert into {self.name} (shop_id, {self.key[0]}, version_at, deleted_at{extra})"  # noqa: S608
-            f" select %s, u.id, u.at, u.at{values} from unnest(%s::bigint[], %s::timestamptz[]) as u(id, at)"
+            f"insert into {self.name} (shop_id, {self.key[0]}, version_at, told_at, deleted_at{extra})"  # noqa: S608
+            f" select %s, u.id, u.at, u.at, u.at{values} from unnest(%s::bigint[], %s::timestamptz[]) as u(id, at)"
             f" on conflict (shop_id, {self.key[0]}) do update"
-            f" set version_at = excluded.version_at, deleted_at = excluded.deleted_at"
+            f" set version_at = excluded.version_at, told_at = excluded.told_at, deleted_at = excluded.deleted_at"
             f" where excluded.version_at >= {self.name}.version_at returning"
             f" {self.name}.{self.key[0]}",
             [shop_id, *(list(column) for column in zip(*deaths, strict=True))],
@@ -107,6 +128,7 @@ PRODUCT = Table(
         ("image_url", "text"),
         ("gift_card", "boolean"),
         ("deleted_at", "timestamptz"),
+        ("told_at", "timestamptz"),
     ),
     newest_wins=True,
     casts=(("tags", "array(select jsonb_array_elements_text(u.tags::jsonb))"),),
@@ -146,6 +168,7 @@ STOCK_LEVEL = Table(
         ("location_id", "bigint"),
         ("available", "integer"),
         ("version_at", "timestamptz"),
+        ("told_at", "timestamptz"),
     ),
     newest_wins=True,
 )
@@ -159,6 +182,7 @@ COLLECTION = Table(
         ("title", "text"),
         ("product_ids", "text"),
         ("deleted_at", "timestamptz"),
+        ("told_at", "timestamptz"),
     ),
     newest_wins=True,
     casts=(("product_ids", "u.product_ids::bigint[]"),),
@@ -174,6 +198,7 @@ CUSTOMER = Table(
         ("created_at", "timestamptz"),
         ("merged_into", "bigint"),
         ("deleted_at", "timestamptz"),
+        ("told_at", "timestamptz"),
     ),
     newest_wins=True,
     blanks=(("created_at", "u.at"),),
@@ -198,6 +223,7 @@ ORDER = Table(
         ("source_name", "text"),
         ("visitor", "text"),
         ("deleted_at", "timestamptz"),
+        ("told_at", "timestamptz"),
     ),
     newest_wins=True,
     blanks=(

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from mlops.features import markers
 from mlops.features.events import (
+    CollectionChanged,
     CollectionDeleted,
+    CustomerChanged,
     CustomerDeleted,
     Event,
     MarkerKind,
     OrderDeleted,
+    OrderPlaced,
+    ProductChanged,
     ProductDeleted,
     ShopMarker,
     Source,
+    StockChanged,
 )
 from mlops.features.models import Variant
 from mlops.validation import gate
@@ -80,15 +85,23 @@ def translate(topic: str, payload: Payload, at: datetime) -> Received:
     """The events of one payload. Call it inside the shop's scope.
 
     Args:
-        at: when Shopify triggered the delivery: the version time of deletions, which carry none.
+        at: when Shopify triggered the delivery: the version time of deletions, which carry none, and what decides between
+            two states of one second.
 
     Raises:
         Untranslatable: the payload lacks something that it must have.
     """
     try:
-        return _TRANSLATORS[topic](payload, at)
+        found = _TRANSLATORS[topic](payload, at)
     except (AttributeError, TypeError, KeyError) as error:
         raise Untranslatable(f"the payload of {topic} has another form ({type(error).__name__})") from error
+    return replace(found, events=tuple(_sent(event, at) for event in found.events))
+
+
+def _sent(event: Event, at: datetime) -> Event:
+    if isinstance(event, OrderPlaced | ProductChanged | CollectionChanged | CustomerChanged | StockChanged):
+        return replace(event, told_at=at)
+    return event
 
 
 def append(shop: Shop, received: Iterable[Received], now: datetime) -> None:

@@ -1,15 +1,16 @@
-"""Two states that share a version time, which is a whole second: the one told last is shown."""
+"""Two states that share a version time, which is a whole second: the one sent last is shown, whenever it arrives."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from mlops.features import store
-from mlops.features.events import Event, OrderPlaced, Source, StockChanged
-from mlops.features.models import EventRecord, OrderLine, Product, StockLevel, Variant
+from mlops.features.events import CollectionChanged, Event, OrderPlaced, Source, StockChanged
+from mlops.features.models import Collection, EventRecord, OrderLine, Product, StockLevel, Variant
 from tenancy.models import Shop
 from tenancy.scope import scope
 from tests.mlops.builders import NOON, line, order, product, variant
@@ -74,4 +75,45 @@ def test_an_import_repeated_does_not_undo_what_webhooks_told_since(shop: Shop) -
     tell(shop, FULL, source=Source.BACKFILL)
     tell(shop, EMPTY)
     assert tell(shop, FULL, source=Source.BACKFILL).repeated == 1
+    assert units(shop) == 0
+
+
+@pytest.mark.parametrize("arrival", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("together", [True, False])
+def test_states_of_one_second_are_shown_as_they_were_sent(
+    shop: Shop, arrival: tuple[int, ...], together: bool
+) -> None:
+    """Late deliveries come in any order; the moment each was sent decides, for every kind of state that is kept."""
+    sent: list[tuple[Event, ...]] = []
+    for number in range(3):
+        at = NOON + timedelta(milliseconds=100 * number)
+        sent.append(
+            (
+                replace(FULL, available=number, told_at=at),
+                replace(BOUGHT, lines=(line(11, 7, 1 + number),), told_at=at),
+                replace(product(7, title=f"State {number}"), told_at=at),
+                CollectionChanged(9, NOON, "c", f"State {number}", None, told_at=at),
+            )
+        )
+    told = [sent[each] for each in arrival]
+    for batch in [tuple(itertools.chain(*told))] if together else told:
+        tell(shop, *batch)
+    assert units(shop) == 2
+    assert lines(shop) == [(11, 3)]
+    with scope(shop):
+        assert Product.objects.get().title == Collection.objects.get().title == "State 2"
+
+
+def test_what_was_read_stands_against_what_was_sent_before(shop: Shop) -> None:
+    sent = replace(FULL, told_at=NOON - timedelta(seconds=5))
+    tell(shop, EMPTY, source=Source.RECONCILIATION)  # read at noon
+    tell(shop, sent)
+    assert units(shop) == 0
+    tell(shop, replace(FULL, told_at=NOON + timedelta(milliseconds=1)))
+    assert units(shop) == 1
+
+
+def test_what_was_read_is_believed_whatever_the_clocks_say(shop: Shop) -> None:
+    tell(shop, replace(FULL, told_at=NOON + timedelta(seconds=30)))  # Shopify's clock is ahead of ours
+    tell(shop, EMPTY, source=Source.RECONCILIATION)
     assert units(shop) == 0
