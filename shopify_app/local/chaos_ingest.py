@@ -30,6 +30,7 @@ from shopify_app.local.terminal import Terminal
 from tenancy.embedded import EmbeddedServiceError, default_folder
 
 SHOP = "chaos-ingest.myshopify.com"
+POINTS_PER_S = 100.0  # of a Standard plan
 API = {"error_rate": 0.02, "throttle_rate": 0.02}
 LOST_AND_DOUBLED = {
     "drop": 0.03,
@@ -63,7 +64,9 @@ def run(
     merchant = Merchant(app_url=stack.app_url, devstore_url=stack.devstore_url, shop=SHOP, patience_s=90.0)
     journey = Journey(merchant, terminal, marked=supervisor.marked())
     rng = random.Random(seed)  # noqa: S311 - no secret
-    merchant.tell_store("faults", seed=seed, api=API, bulk={"rows_per_s": given.orders / 6})
+    # The Admin API's points come back at the pace of the day's clock too.
+    api = {**API, "restore_rate": POINTS_PER_S * 60.0 / given.minutes}
+    merchant.tell_store("faults", seed=seed, api=api, bulk={"rows_per_s": given.orders / 6})
     journey.install()
     killer = Killer(supervisor, stack, rng, terminal)
     try:
