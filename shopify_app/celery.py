@@ -40,6 +40,9 @@ def make() -> Celery:
         task_routes={
             "webhooks.*": {"queue": "webhooks"},
             "training.*": {"queue": "train"},
+            # Minutes of computing for a large shop: no webhook and no import waits for it.
+            "features.refresh": {"queue": "train"},
+            "features.refresh_now": {"queue": "train"},
             "exposures.*": {"queue": "logs"},
             "privacy.*": {"queue": "train"},
             "privacy.tick": {"queue": "privacy"},
@@ -84,6 +87,16 @@ def make() -> Celery:
                 "task": "features.watch_catalogues",
                 "schedule": 900.0,
                 "options": {"queue": "sync", "expires": 900},
+            },
+            "features.tick": {
+                "task": "features.tick",
+                "schedule": 60.0,
+                "options": {"queue": "sync", "expires": 60},
+            },
+            "features.catch_up": {
+                "task": "features.catch_up",
+                "schedule": 10.0,
+                "options": {"queue": "sync", "expires": 10},
             },
             "sync.audit_all": {
                 "task": "sync.audit_all",

@@ -106,6 +106,7 @@ INSTALLED_APPS = [
     "tenancy",
     "mlops.features",
     "mlops.validation",
+    "mlops.feature_store",
     "mlops.registry",
     "mlops.training",
     "mlops.deployments",
@@ -182,6 +183,9 @@ RETAIN_DAYS = {
     "quarantine": environment.whole("RETENTION_QUARANTINE_DAYS", default=90, lowest=1, highest=3650),
     "snapshots": environment.whole("RETENTION_SNAPSHOTS_DAYS", default=90, lowest=1, highest=3650),
     "logs": environment.whole("RETENTION_LOGS_DAYS", default=30, lowest=1, highest=3650),
+    "feature_statistics": environment.whole(
+        "RETENTION_FEATURE_STATISTICS_DAYS", default=400, lowest=31, highest=3650
+    ),
     "access_log": environment.whole("RETENTION_ACCESS_LOG_DAYS", default=400, lowest=31, highest=3650),
     "references": environment.whole("RETENTION_REFERENCES_DAYS", default=730, lowest=90, highest=3650),
 }

@@ -25,9 +25,11 @@ def connect() -> None:
 
 
 def _learn_from_the_history(sender: Any, *, shop: Shop, **_: Any) -> None:
+    from mlops.feature_store.tasks import refresh_now
     from mlops.validation.tasks import learn
 
     learn.send(shop)
+    refresh_now.send(shop)
     _train(shop, reason="history imported", actor="system:import")
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from mlops.feature_store import erase as vectors
 from mlops.features import erase, store
 from mlops.features.storefront import CartLine, Consent, Exclusion, StorefrontEvent, StorefrontKind
 from tenancy import measures
@@ -133,6 +134,7 @@ def _settle(deliveries: Iterable[Delivery], now: datetime) -> Handled:
         asked = wanted[shop.pk]
         for visitor in sorted(asked.gone):
             erase.forget_visitor(shop, visitor, now=now)
+        vectors.forget(shop, visitors=asked.gone)
         in_flight.forget_dead(shop.pk, visitors=asked.gone)
         visited = store.record_visits(shop, asked.events)
         for visitor in sorted(asked.staff - asked.gone):

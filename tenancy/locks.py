@@ -25,6 +25,7 @@ class LockKind(IntEnum):
     EVENTS = 6  # one writer of a shop's events, exposures and outcomes at a time
     ONLINE = 7  # one writer of a shop's Redis copy at a time
     SEARCH = 8  # one search of every store at a time, over all shops
+    FEATURES = 9  # one writer of a shop's feature vectors and of their versions at a time
 
 
 def lock(shop: Shop, *kinds: LockKind, wait_s: float = 3.0) -> None:

@@ -34,6 +34,7 @@ class Purpose(StrEnum):
     RECONCILING = "reconciling"  # comparing it with Shopify
     ATTRIBUTION = "attribution"  # which order an answer led to
     TRAINING = "training"
+    FEATURES = "features"  # what is known of customers, visitors and products, as numbers for the models
     FIGURES = "figures"  # counts in which nobody can be told from another
     DATA_REQUEST = "data_request"  # a customer asked for their data
     ERASURE = "erasure"  # a customer or shop is forgotten; and the search that proves it

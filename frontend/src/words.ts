@@ -358,6 +358,8 @@ const ACTIONS: Record<string, string> = {
   "storefront.browser_link": "Link made that marks a browser as one of your own",
   "storefront.test_visitor_added": "Visits of a browser left out",
   "storefront.visitor_counts": "Visits of a browser counted again",
+  "features.deprecated": "No new model may learn from a version of the features",
+  "features.deleted": "A version of the features that is not computed any more was deleted",
   "privacy.data_request": "A customer's data was asked for",
   "privacy.customer_redacted": "A customer's data was erased",
   "privacy.redaction_certified": "Everything was searched for an erased customer: nothing was found",

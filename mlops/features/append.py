@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from mlops.features import attributes, online, owed, present, tombstones
+from mlops.features import attributes, news, online, owed, present, tombstones
 from mlops.features.arrays import array
 from mlops.features.encoding import Encoded, encode
 from mlops.features.events import Event, Source
@@ -78,7 +78,9 @@ def append(shop: Shop, events: Sequence[Event], *, source: Source, now: datetime
             owed.renew(shop.pk, touched.orders)
             if touched.products or touched.inventory_items:
                 products, items = frozenset(touched.products), frozenset(touched.inventory_items)
-                online.refresh_on_commit(shop, products, items)
+                online.refresh_on_commit(shop, products, items, tell_features=source is not Source.BACKFILL)
+            if source is not Source.BACKFILL:
+                news.tell_of_orders(shop.pk, fresh)
         markers = sum(row.kind == "marker" for row in fresh)
         new += touched.written + markers
         older += len(fresh) - touched.written - markers

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from mlops.features import frames, online, tombstones
+from mlops.features import frames, news, online, tombstones
 from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
 from tenancy.reading import Purpose, reading
@@ -170,6 +170,7 @@ def erase_customer(
             names,
         )
         rewritten = frames.without(shop, person.customers, now=now)
+        transaction.on_commit(lambda: news.forget_customers(shop.pk, person.customers))
     return Erased(orders, events, told, rewritten.held, rewritten.gone), person
 
 
@@ -236,6 +237,7 @@ def erase_shop(shop: Shop) -> None:
 
 def _forget_keys(shop_id: int, domain: str) -> None:
     online.forget(shop_id, domain)
+    news.forget(shop_id)
     debts = [member for member, _ in client().zscan_iter(key("owed"), match=f"{shop_id}:*", count=1000)]
     if debts:
         client().zrem(key("owed"), *debts)

@@ -50,11 +50,13 @@ class EventRecord(ShopOwned):
         db_table = "features_event"
         # The unique key makes a repeated delivery harmless.
         constraints = [models.UniqueConstraint(fields=["shop", "key"], name="event_once")]
-        # Serves the marks on every chart.
         indexes = [
+            # Serves the marks on every chart.
             models.Index(
                 fields=["shop", "occurred_at"], name="event_marker", condition=models.Q(kind="marker")
-            )
+            ),
+            # Serves the features of one product or customer: all versions of its orders.
+            models.Index(fields=["shop", "kind", "subject_id"], name="event_of_subject"),
         ]
 
 

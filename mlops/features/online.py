@@ -19,6 +19,7 @@ from typing import Any
 from django.db import connection, transaction
 from redis.exceptions import RedisError
 
+from mlops.features import news
 from mlops.features.money import written
 from tenancy.errors import Transient
 from tenancy.locks import LockKind, lock
@@ -145,8 +146,13 @@ def changes(shop_id: int, since: bytes | None) -> Changes:
 
 
 @scoped
-def refresh_on_commit(shop: Shop, product_ids: Collection[int], inventory_items: Collection[int]) -> None:
+def refresh_on_commit(
+    shop: Shop, product_ids: Collection[int], inventory_items: Collection[int], *, tell_features: bool = True
+) -> None:
     """Refresh the cards of these products, and of the products of these inventory items, after the commit.
+
+    Args:
+        tell_features: their feature vectors too; an import leaves that to the next refresh of all.
 
     Raises:
         Transient: Redis does not answer; the caller's transaction must not commit, or the copy would stay stale.
@@ -164,6 +170,8 @@ def refresh_on_commit(shop: Shop, product_ids: Collection[int], inventory_items:
         return
     try:
         client().zadd(key("owed"), {f"{shop.pk}:{each}": time.time() for each in owed})
+        if tell_features:
+            news.tell(shop.pk, products=owed)
     except RedisError as error:
         raise Transient("the fast copy of the catalogue does not answer", code="redis_down") from error
     transaction.on_commit(lambda: _pay(shop, sorted(owed)), robust=True)

@@ -15,6 +15,7 @@ class Use(StrEnum):
 
     LEARNING = "recommendations learn from it"
     DEMAND = "demand is counted from it"
+    FEATURES = "features are computed from it"
     SERVING = "decides what may be shown"
     TILE = "shown to shoppers with the product"
     ATTRIBUTION = "ties orders to what was shown"
@@ -44,6 +45,22 @@ USED: Mapping[Use, tuple[str, ...]] = {
     Use.DEMAND: (
         *_of("features_order", "order_id", "ordered_at", "cancelled_at", "test"),
         *_of("features_orderline", "product_id", "quantity", "current_quantity"),
+    ),
+    # As the event log tells them, with the moment at which each was known.
+    Use.FEATURES: (
+        *_of("features_order", "order_id", "ordered_at", "version_at", "customer_id", "cancelled_at", "test"),
+        *_of("features_orderline", "product_id", "variant_id", "current_quantity", "unit_price"),
+        *_of("features_product", "product_id", "version_at", "status", "published_at", "created_at"),
+        *_of(
+            "features_variant",
+            "variant_id",
+            "inventory_item_id",
+            "price",
+            "compare_at_price",
+            "available",
+            "continue_selling",
+        ),
+        *_of("features_stocklevel", "inventory_item_id", "location_id", "available", "version_at"),
     ),
     Use.SERVING: (
         *_of("features_product", "product_id", "status", "published_at", "gift_card", "created_at"),

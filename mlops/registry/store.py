@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
 
+from mlops.feature_store import registered as views
 from mlops.features import sealed
 from mlops.predictors import artefact
 from mlops.registry import loader
@@ -36,6 +37,7 @@ class Lineage:
 
     Args:
         duration_s: compute time of all steps.
+        features: version of each feature view that it was trained on, by view; they are kept while it may serve.
     """
 
     run_id: int
@@ -47,6 +49,7 @@ class Lineage:
     seed: int
     code_revision: str
     duration_s: float
+    features: Mapping[str, str] = field(default_factory=dict)
 
 
 def register(
@@ -62,6 +65,7 @@ def register(
 
     Raises:
         BadArtefact: the content does not load; nothing is registered.
+        Refused: it was trained on a version of a feature view that the shop does not have, or that is deprecated.
     """
     digest = artefact.digest_of(content)
     loaded = artefact.unpack(content, digest=digest)
@@ -74,7 +78,7 @@ def register(
             return found
         newest = Version.objects.filter(use_case=use_case).order_by("-number").first()
         highest = Version.objects.filter(use_case=use_case).aggregate(highest=Max("number"))["highest"] or 0
-        return Version.objects.create(
+        version = Version.objects.create(
             shop=shop,
             use_case=use_case,
             number=highest + 1,
@@ -95,6 +99,8 @@ def register(
             parent=newest,
             registered_at=now,
         )
+        views.pin(shop, lineage.features, model=_model(version), now=now)
+        return version
 
 
 def access_version(version_id: int) -> Version:
@@ -137,3 +143,15 @@ def move(version: Version, after: Lifecycle, *, actor: str, reason: str, now: da
             at=now,
         )
         version.lifecycle = after
+        if after == Lifecycle.ARCHIVED:
+            views.unpin(Shop.objects.get(pk=version.shop_id), model=_model(version))
+
+
+def features_of(version: Version) -> dict[str, str]:
+    """The version of each feature view that it was trained on, by view; nothing once it is archived."""
+    return views.pinned(version.shop_id, model=_model(version))
+
+
+def _model(version: Version) -> str:
+    """What a version is called where it is named as the reason for keeping something."""
+    return f"{version.use_case} version {version.number}"

@@ -78,7 +78,7 @@ PLACES: tuple[Place, ...] = (
 )
 
 # Of these tables the places above are read only by who says why (`tenancy.reading`). The others pass from one process to the
-# next; the event log is read back for nothing but erasure and to know a repeat.
+# next; the event log is read back for erasure, to know a repeat, and for features, which count what they read (`reading.handled`).
 READ_WITH_PURPOSE = (
     "features_customer", "features_order", "features_exposure", "features_outcome", "features_storefront_event",
     "features_excluded_visitor", "sync_customerreference", "validation_heldrow",
@@ -92,6 +92,9 @@ HARMLESS: Mapping[str, str] = {
     "features_snapshot.customers": "a count",
     "features_storefront_event.lines": "products, quantities and prices",
     "features_tombstone.mark": "a keyed hash: names nobody without the shop's key",
+    "feature_store_featureday.commonest": "codes and how often each is there",
+    "feature_store_viewversion.declared": "what was declared of features",
+    "feature_store_viewversion.edges": "limits of bins",
     "privacy_datarequest.mark": "a keyed hash: names nobody without the shop's key",
     "privacy_redaction.counts": "numbers of rows",
     "privacy_redaction.needles_sealed": "what to search for, sealed; deleted with the certificate",
@@ -143,6 +146,8 @@ REDIS: Mapping[str, str] = {
     "exposures": "what was shown, on its way to Postgres",
     "storefront_events": "what browsers told, on its way to Postgres",
     "celery": "shop numbers in messages",
+    "features": "vectors of customers and visitors, by their pseudonyms; forgotten with the person and the shop, gone in a day",
+    "features-changed": "customers of whose orders something new is known, until their vectors are computed anew",
 }
 
 

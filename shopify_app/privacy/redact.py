@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import ForeignKey, Model
 
+from mlops.feature_store import erase as vectors
 from mlops.features import attributes, erase
 from mlops.features.erase import Erased, Person
 from mlops.registry import redactions
@@ -72,6 +73,7 @@ def redact_customer(shop: Shop, payload: Mapping[str, Any], *, now: datetime) ->
             shop=shop, asked_at=now, erased_at=now, counts=counts, next_try_at=now,
             needles_sealed=settings.KEYRING.seal(needles.plain(), context=f"redaction:{shop.pk}"),
         )  # fmt: skip
+        transaction.on_commit(lambda: vectors.forget(shop, person.customers, person.visitors))
         audit.record(
             shop,
             actor="system:privacy",

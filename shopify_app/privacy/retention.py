@@ -175,6 +175,13 @@ def _quarantine(shop: Shop, before: datetime, now: datetime) -> int:
     )  # fmt: skip
 
 
+def _feature_statistics(shop: Shop, before: datetime, now: datetime) -> int:
+    return _sql(
+        "delete from feature_store_featureday where id in (select id from feature_store_featureday where shop_id = %s"
+        " and taken_at < %s limit %s)", shop, before,
+    )  # fmt: skip
+
+
 def _access_log(shop: Shop, before: datetime, now: datetime) -> int:
     return _sql(
         "delete from tenancy_accessentry where id in (select id from tenancy_accessentry where shop_id = %s"
@@ -210,6 +217,9 @@ PERIODS: tuple[Period, ...] = (
            _exports, lambda: int(settings.RETENTION_EXPORTS_DAYS)),
     Period("references", "RETENTION_REFERENCES_DAYS",
            "Shopify's numbers of customers who have not ordered since, sealed.", _references, _days("references")),
+    Period("feature_statistics", "RETENTION_FEATURE_STATISTICS_DAYS",
+           "How what is known of products and customers was distributed on a day; no single one is in it.",
+           _feature_statistics, _days("feature_statistics")),
     Period("access_log", "RETENTION_ACCESS_LOG_DAYS", "Who read what is linked to people, and why.",
            _access_log, _days("access_log")),
     Period("snapshots", "RETENTION_SNAPSHOTS_DAYS", "The frozen orders that a version learnt from. The version stays.",

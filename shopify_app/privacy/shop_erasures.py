@@ -32,6 +32,8 @@ from tenancy.reading import Purpose, reading
 from tenancy.scope import unscoped
 
 log = logging.getLogger("shelfwise.privacy")
+# Sorted sets of all shops, whose members begin with the shop's number.
+DEBTS = ("owed", "features-changed")
 
 
 def mark(domain: str) -> bytes:
@@ -58,8 +60,9 @@ def sweep(number: int, domain: str) -> None:
     client = shared_redis.client()
     for name in keys_of(number):
         client.delete(name)
-    if owed := _owed(number):
-        client.zrem(shared_redis.key("owed"), *owed)
+    for debts in DEBTS:
+        if owed := _owed(debts, number):
+            client.zrem(shared_redis.key(debts), *owed)
     shutil.rmtree(Path(settings.ARTEFACT_DIR) / str(number), ignore_errors=True)
     if not came_back(domain):
         online.forget(number, domain)
@@ -131,8 +134,9 @@ def linked(number: int, found: search.Findings) -> None:
                 found.hits[f"postgres: {table}.{column}"]["rows of the shop"] += rows
     for name in keys_of(number):
         found.hits[f"redis: {name.decode()}"]["a key of the shop"] += 1
-    if owed := _owed(number):
-        found.hits[f"redis: {shared_redis.key('owed')}"]["members of the shop"] += len(owed)
+    for debts in DEBTS:
+        if owed := _owed(debts, number):
+            found.hits[f"redis: {shared_redis.key(debts)}"]["members of the shop"] += len(owed)
     client: Any = shared_redis.client()
     for name in client.scan_iter(match=shared_redis.key("*"), count=1000, _type="stream"):
         entries = (fields or {} for _, fields in client.xrange(name))
@@ -151,8 +155,8 @@ def keys_of(number: int) -> Iterator[bytes]:
             yield name
 
 
-def _owed(number: int) -> list[bytes]:
-    found = shared_redis.client().zscan_iter(shared_redis.key("owed"), match=f"{number}:*", count=1000)
+def _owed(debts: str, number: int) -> list[bytes]:
+    found = shared_redis.client().zscan_iter(shared_redis.key(debts), match=f"{number}:*", count=1000)
     return [member for member, _ in found]
 
 

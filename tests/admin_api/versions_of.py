@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,7 +36,9 @@ def report(recall: float, bestsellers: float) -> dict[str, Any]:
     }
 
 
-def registered(shop: Shop, run: int, now: datetime, *, recall: float = 0.24) -> Version:
+def registered(
+    shop: Shop, run: int, now: datetime, *, recall: float = 0.24, features: Mapping[str, str] | None = None
+) -> Version:
     """The next version of a shop, from a snapshot of 400 orders."""
     empty = Neighbours(np.zeros(3, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
     trending = Trending(np.arange(2, dtype=np.int32), np.ones(2, np.float32))
@@ -62,6 +65,7 @@ def registered(shop: Shop, run: int, now: datetime, *, recall: float = 0.24) -> 
             seed=42,
             code_revision="abc1234",
             duration_s=1.5,
+            features=features or {},
         )
         metrics = {
             "measured": True,

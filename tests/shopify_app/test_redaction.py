@@ -18,10 +18,12 @@ from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection
 
+from mlops.feature_store import refresh
 from mlops.features import snapshots, store
 from mlops.features.events import Click, CustomerChanged, Event, Exposure, ServedBy, SlotName, Source
 from mlops.features.models import Exposure as ShownRow
 from mlops.features.models import Order, Snapshot, Tombstone
+from mlops.features.storefront import Consent, StorefrontEvent, StorefrontKind
 from mlops.registry.models import Version
 from shopify_app.privacy import certificate, places, search
 from shopify_app.privacy.models import Redaction, RedactionState
@@ -68,6 +70,11 @@ def planted(shop: Shop) -> Shop:
     train(shop)
     with scope(shop):
         snapshots.take(shop, until=NOW + timedelta(days=3), now=NOW)
+    seen = StorefrontEvent(
+        "event-planted-1", StorefrontKind.PRODUCT_VIEWED, NOW, NOW, NOW, Consent.PERSONAL, VISITOR, 11
+    )
+    store.record_visits(shop, [seen])
+    refresh.refresh(shop, now=NOW + timedelta(days=3))
     deliver({"customer": {"id": NUMBER}, "orders_requested": [ORDER], "data_request": {"id": 77}},
             "customers/data_request", webhook_id="d-1", path="/webhooks/compliance")  # fmt: skip
     work_off(shop)
@@ -112,6 +119,9 @@ def test_the_search_finds_a_planted_customer_in_every_store_and_nowhere_after(
         "files: " + f"{planted.pk}/privacy/77.sealed",
     } <= where(before)  # fmt: skip
     assert any("column customer_id" in place for place in before.hits), "opened the frames"
+    vectors = before.hits["redis: test:(a key that names the person)"]
+    assert {"pseudonym as text", "visitor as text"} <= set(vectors), "theirs are named by them"
+    assert "redis: test:features-changed" in where(before), "their order was news"
     redact(planted)
     made = certified(planted)
     assert made.state == RedactionState.CERTIFIED, made.certificate

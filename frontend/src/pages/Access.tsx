@@ -12,6 +12,7 @@ const PURPOSES: Record<AccessEntry["purpose"], string> = {
   reconciling: "Comparing with Shopify",
   attribution: "Finding what an order followed from",
   training: "Learning what is bought together",
+  features: "Computing what models know of customers and products",
   figures: "Counting",
   data_request: "A customer asked for their data",
   erasure: "Forgetting a customer",

@@ -1,0 +1,196 @@
+"""Shell: the tables of the views, read from the event log with the moments at which each thing was known.
+
+The tables of present state know only what is; the log knows what was told, and when. All SQL of the feature store that decides
+values is here and in `visit_log`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+from django.db import connection
+
+from mlops.feature_store import metafields
+from mlops.feature_store.metafields import Metafield
+from mlops.feature_store.tables import LINES, MERGES, METAFIELDS, MOMENT, OFFERS, STOCK, Schema
+from mlops.features.events import AttributeKind
+from tenancy.models import Shop
+from tenancy.reading import handled
+from tenancy.scope import scoped
+
+
+@scoped
+def lines(
+    shop: Shop,
+    *,
+    since: datetime,
+    until: datetime,
+    customers: Sequence[int] | None = None,
+    products: Sequence[int] | None = None,
+) -> pl.DataFrame:
+    """Every version known until then of the orders placed after `since`; columns as `LINES`.
+
+    Args:
+        customers: only orders that were ever theirs; products: only orders that ever held one of them. All when neither.
+
+    Raises:
+        UnattributedRead: outside a `reading`: customers stand in it.
+    """
+    wanted, some = "", customers is not None or products is not None
+    if some:
+        wanted = f" and e.subject_id in ({_SOME_ORDERS})"
+    frame = _copy(
+        f"select e.subject_id, e.id, {_us('e.occurred_at')}, {_us('e.version_at')}, {_us('e.known_at')},"  # noqa: S608
+        " (e.payload->>'customer_id')::bigint,"
+        " not coalesce((e.payload->>'test')::boolean, false) and e.payload->>'cancelled_at' is null,"
+        " l.product_id, l.variant_id, sum(l.current_quantity)::float8, sum(l.current_quantity * l.unit_price)::float8"
+        " from features_event e left join lateral jsonb_to_recordset(e.payload->'lines') as l(product_id bigint,"
+        " variant_id bigint, current_quantity integer, unit_price numeric) on true"
+        " where e.shop_id = %(shop)s and e.kind = 'order' and e.occurred_at > %(since)s and e.known_at <= %(until)s"
+        f"{wanted} group by e.id, l.product_id, l.variant_id"
+        # Deleted: nothing of it counts from then on. It is told without the time at which it had been placed.
+        f" union all select e.subject_id, e.id, {_us('e.version_at')}, {_us('e.version_at')}, {_us('e.known_at')},"
+        " null, false, null, null, 0, 0 from features_event e where e.shop_id = %(shop)s and e.kind = 'order_deleted'"
+        f" and e.version_at > %(since)s and e.known_at <= %(until)s{wanted}",
+        {"shop": shop.pk, "since": since, "until": until, "customers": list(customers or ()), "products": list(products or ())},
+        LINES, ("order_id", "event", "order_at", "version_at", "known_at", "customer_id", "counts", "product_id", "variant_id",
+                "units", "spend"),
+    )  # fmt: skip
+    handled("features_event", frame.height)
+    return frame.sort("order_id", "version_at", "event", "product_id", "variant_id")
+
+
+# By the tables of state, which have an index for it, and which an order does not leave with a later version.
+_SOME_ORDERS = """
+select o.order_id from features_order o where o.shop_id = %(shop)s and o.customer_id = any(%(customers)s::bigint[])
+union select l.order_id from features_orderline l join features_order o using (shop_id, order_id)
+ where l.shop_id = %(shop)s and l.product_id = any(%(products)s::bigint[]) and o.ordered_at > %(since)s
+"""
+
+
+@scoped
+def merges(shop: Shop, *, until: datetime) -> pl.DataFrame:
+    """Accounts that were joined; columns as `MERGES`."""
+    frame = _copy(
+        f"select e.subject_id, (e.payload->>'kept_id')::bigint, {_us('e.version_at')}, {_us('e.known_at')}"  # noqa: S608
+        " from features_event e where e.shop_id = %(shop)s and e.kind = 'customer_merged' and e.known_at <= %(until)s",
+        {"shop": shop.pk, "until": until}, MERGES, tuple(MERGES),
+    )  # fmt: skip
+    handled("features_event", frame.height)
+    return frame.sort("version_at", "customer_id")
+
+
+@scoped
+def offers(
+    shop: Shop, *, since: datetime, until: datetime, products: Sequence[int] | None = None
+) -> pl.DataFrame:
+    """Versions of products: all after `since`, and for each product the last one before; columns as `OFFERS`."""
+    only = "" if products is None else " and e.subject_id = any(%(products)s::bigint[])"
+    frame = _copy(
+        "with told as (select e.* from features_event e where e.shop_id = %(shop)s"  # noqa: S608 - of this file
+        f" and e.kind in ('product', 'product_deleted') and e.known_at <= %(until)s{only}),"
+        " wanted as (select id from told where version_at > %(since)s union all select id from"
+        " (select distinct on (subject_id) id from told where version_at <= %(since)s"
+        " order by subject_id, version_at desc, id desc) last)"
+        f" select e.subject_id, e.id, {_us('e.version_at')}, {_us('e.known_at')},"
+        f" {_us('''coalesce((e.payload->>'created_at')::timestamptz, e.version_at)''')},"
+        " e.kind = 'product' and coalesce(e.payload->>'status' = 'active', false) and e.payload->>'published_at' is not null,"
+        " v.variant_id, v.inventory_item_id, v.price::float8, v.compare_at_price::float8, v.available::float8,"
+        " coalesce(v.continue_selling, false)"
+        " from told e join wanted using (id) left join lateral jsonb_to_recordset(e.payload->'variants') as v(variant_id bigint,"
+        " inventory_item_id bigint, price numeric, compare_at_price numeric, available integer, continue_selling boolean) on true",
+        {"shop": shop.pk, "since": since, "until": until, "products": list(products or ())}, OFFERS,
+        ("product_id", "event", "version_at", "known_at", "created_at", "listed", "variant_id", "item_id", "price", "compare_at",
+         "stock", "oversell"),
+    )  # fmt: skip
+    return frame.sort("product_id", "version_at", "event", "variant_id")
+
+
+@scoped
+def stock(
+    shop: Shop, *, since: datetime, until: datetime, products: Sequence[int] | None = None
+) -> pl.DataFrame:
+    """Stock at each location: all changes after `since`, and the last one before; columns as `STOCK`."""
+    only = (
+        ""
+        if products is None
+        else " and e.subject_id in (select v.inventory_item_id from features_variant v"
+        " where v.shop_id = %(shop)s and v.product_id = any(%(products)s::bigint[]))"
+    )
+    frame = _copy(
+        "with told as (select e.id, e.subject_id, (e.payload->>'location_id')::bigint as location_id,"  # noqa: S608
+        " (e.payload->>'available')::float8 as available, e.version_at, e.known_at from features_event e"
+        f" where e.shop_id = %(shop)s and e.kind = 'stock' and e.known_at <= %(until)s{only})"
+        f" select subject_id, location_id, available, id, {_us('version_at')}, {_us('known_at')} from told"
+        " where version_at > %(since)s union all select * from (select distinct on (subject_id, location_id)"
+        f" subject_id, location_id, available, id, {_us('version_at')}, {_us('known_at')} from told"
+        " where version_at <= %(since)s order by subject_id, location_id, version_at desc, id desc) last",
+        {"shop": shop.pk, "since": since, "until": until, "products": list(products or ())}, STOCK,
+        ("item_id", "location_id", "stock", "event", "version_at", "known_at"),
+    )  # fmt: skip
+    return frame.sort("item_id", "version_at", "event")
+
+
+@scoped
+def values(shop: Shop, chosen: Sequence[Metafield], *, until: datetime) -> pl.DataFrame:
+    """Values of chosen metafields of products; columns as `METAFIELDS`."""
+    kinds = {each.id: each.kind for each in chosen}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select owner_id, attribute_id, number, text, raw is null or problem <> '', id, version_at, known_at"
+            " from features_attributevalue where shop_id = %s and attribute_id = any(%s) and known_at <= %s order by id",
+            [shop.pk, list(kinds), until],
+        )
+        rows = [
+            (owner, attribute, None if gone else _number(kinds[attribute], given, text), event, version_at, known_at)
+            for owner, attribute, given, text, gone, event, version_at, known_at in cursor.fetchall()
+        ]  # fmt: skip
+    return pl.DataFrame(rows, schema=dict(METAFIELDS), orient="row")
+
+
+def _number(kind: AttributeKind, given: Any, text: str) -> float | None:
+    return metafields.number(kind, given, text)
+
+
+def reaching(moment: datetime, looks_back: timedelta) -> datetime:
+    """Where reading must begin; never before what a time column can hold."""
+    try:
+        return moment - looks_back
+    except OverflowError:
+        return datetime(1970, 1, 1, tzinfo=moment.tzinfo)
+
+
+def _us(moment: str) -> str:
+    """A time as whole microseconds, which is what the frames hold."""
+    return f"(extract(epoch from {moment}) * 1000000)::bigint"
+
+
+def _copy(query: str, values: dict[str, Any], schema: Schema, order: tuple[str, ...]) -> pl.DataFrame:
+    """Rows of a query as a frame, by COPY: no Python object for a row."""
+    received = io.BytesIO()
+    with connection.cursor() as cursor:
+        with cursor.copy(f"copy ({query}) to stdout with (format csv)", values) as copy:
+            for part in copy:
+                received.write(part)
+    if not received.getbuffer().nbytes:
+        return pl.DataFrame(schema=dict(schema))
+    received.seek(0)
+    raw = {
+        name: pl.Int64 if kind == MOMENT else pl.String if kind == pl.Boolean else kind
+        for name, kind in schema.items()
+    }
+    frame = pl.read_csv(
+        received, has_header=False, new_columns=list(order), schema_overrides={name: raw[name] for name in order}
+    )  # fmt: skip
+    return frame.select(
+        pl.from_epoch(name, time_unit="us").dt.replace_time_zone("UTC").alias(name)
+        if kind == MOMENT
+        else (pl.col(name) == "t").alias(name)
+        if kind == pl.Boolean
+        else pl.col(name)
+        for name, kind in schema.items()
+    )

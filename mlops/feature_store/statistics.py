@@ -1,0 +1,89 @@
+"""How features are distributed, day by day, in bins that are fixed once for each version of a view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mlops.feature_store.declared import Dtype, Feature, View
+from mlops.feature_store.models import FeatureDay, ViewVersion
+from mlops.features.days import day_of
+from tenancy.models import Shop
+from tenancy.scope import scoped
+
+BINS = 10
+COMMONEST = 20
+
+
+def keep(shop: Shop, view: View, version: ViewVersion, values: pl.DataFrame, *, now: datetime) -> bool:
+    """Keep the day's distribution of each feature; the first of a day of the shop counts. True when it was kept.
+
+    Call it in the shop's scope.
+
+    Args:
+        values: one Float64 column per feature of the view, a row per entity; null or NaN: no value.
+    """
+    day = day_of(now, shop.timezone)
+    if FeatureDay.objects.filter(view=view.name, digest=version.digest, day=day).exists():
+        return False
+    edges = fix_bins(version, view, values)
+    rows = [
+        _row(shop, view, version, each, values[each.name], edges[each.name], day, now)
+        for each in view.features
+    ]
+    FeatureDay.objects.bulk_create(rows, ignore_conflicts=True)
+    return True
+
+
+def fix_bins(version: ViewVersion, view: View, values: pl.DataFrame) -> Mapping[str, list[float]]:
+    """The ends of the bins: the deciles of the frame that is given first, and for good.
+
+    Give it the training frame and the histograms of later days are in the bins of what the model was trained on. A feature
+    without any value yet gets its bins with the first ones.
+    """
+    fixed: dict[str, list[float]] = dict(version.edges)
+    new = {}
+    for each in view.features:
+        known = _known(values[each.name])
+        if each.name not in fixed and len(known):
+            shares = np.arange(1, BINS) / BINS
+            new[each.name] = np.unique(np.quantile(known, shares, method="inverted_cdf")).tolist()
+    if new:
+        fixed |= new
+        version.edges = fixed
+        ViewVersion.objects.filter(pk=version.pk).update(edges=fixed)
+    return {each.name: fixed.get(each.name, []) for each in view.features}
+
+
+@scoped
+def of(shop: Shop, view: str, day: date, *, digest: str | None = None) -> tuple[FeatureDay, ...]:
+    """What was kept of a view on a day of the shop, in no order; of the version given, or of all."""
+    found = FeatureDay.objects.filter(shop=shop, view=view, day=day)
+    return tuple(found.filter(digest=digest) if digest else found)
+
+
+def _known(values: pl.Series) -> Any:
+    found = values.drop_nulls().to_numpy()
+    return found[np.isfinite(found)]
+
+
+def _row(
+    shop: Shop, view: View, version: ViewVersion, feature: Feature, values: pl.Series, edges: list[float],
+    day: date, now: datetime,
+) -> FeatureDay:  # fmt: skip
+    known = _known(values)
+    # Bin i holds what is above edge i - 1, up to and with edge i.
+    counts = np.bincount(np.searchsorted(edges, known, side="left"), minlength=len(edges) + 1)
+    different, often = np.unique(known, return_counts=True)
+    most: Any = np.argsort(-often, kind="stable")[:COMMONEST] if feature.dtype is Dtype.CODE else []
+    return FeatureDay(
+        shop=shop, view=view.name, digest=version.digest, feature=feature.name, day=day, taken_at=now, rows=len(values),
+        nulls=len(values) - len(known), distinct=len(different), edges=edges, counts=counts.tolist(),
+        low=float(known.min()) if len(known) else None, high=float(known.max()) if len(known) else None,
+        mean=float(known.mean()) if len(known) else None,
+        commonest=[[float(different[at]), int(often[at])] for at in most],
+    )  # fmt: skip
