@@ -77,6 +77,8 @@ VERIFIED_BY = {
     "api/access-log/export": S,
     "api/fields": S,
     "api/fields/export": S,
+    "api/features": S,
+    "api/features/export": S,
     "api/metafields": S,
     "api/privacy": S,
     "api/privacy/requests/<member:request_id>/export": S,

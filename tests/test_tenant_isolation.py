@@ -107,6 +107,8 @@ NAMING: dict[str, Callable[[Any], tuple[str, str, Any]] | None] = {
     "access-log-export": None,
     "fields": None,
     "fields-export": None,
+    "features": None,
+    "features-export": None,
     "metafields": None,
     "staff": None,
     "storefront": None,

@@ -67,6 +67,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/features": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every view as it is declared, and its versions, also those that are not computed any more. */
+        get: operations["features"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/features/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description A view of one shop. The shop comes from the verified session token and from nowhere else.
+         *
+         *     One that shows what is linked to people names its `purpose`; what it reads is kept in the access log.
+         */
+        get: operations["export_features"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/fields": {
         parameters: {
             query?: never;
@@ -900,6 +938,16 @@ export interface components {
             dismissed: number;
         };
         /**
+         * @description * `product` - product
+         *     * `variant` - variant
+         *     * `customer` - customer
+         *     * `visitor` - visitor
+         *     * `shop` - shop
+         *     * `pair` - pair
+         * @enum {string}
+         */
+        EntityEnum: "product" | "variant" | "customer" | "visitor" | "shop" | "pair";
+        /**
          * @description * `warn` - warn
          *     * `quarantine` - quarantine
          *     * `halt` - halt
@@ -920,6 +968,42 @@ export interface components {
             editable: string[];
             /** @description the bound in words */
             allowed: string;
+        };
+        FeatureShape: {
+            name: string;
+            told: string;
+            kind: components["schemas"]["FeatureShapeKindEnum"];
+            /**
+             * Format: double
+             * @description null: as far back as anything is known
+             */
+            window_days: number | null;
+            /** Format: double */
+            fresh_hours: number;
+            missing: components["schemas"]["MissingEnum"];
+        };
+        /**
+         * @description * `number` - number
+         *     * `count` - count
+         *     * `ratio` - ratio
+         *     * `flag` - flag
+         *     * `code` - code
+         * @enum {string}
+         */
+        FeatureShapeKindEnum: "number" | "count" | "ratio" | "flag" | "code";
+        FeatureViewShape: {
+            name: string;
+            entity: components["schemas"]["EntityEnum"];
+            told: string;
+            owner: string;
+            /** @description of the version that is computed now */
+            digest: string;
+            features: components["schemas"]["FeatureShape"][];
+            /** @description the newest first */
+            versions: components["schemas"]["ViewVersionShape"][];
+        };
+        FeaturesShape: {
+            views: components["schemas"]["FeatureViewShape"][];
         };
         FieldShape: {
             resource: components["schemas"]["FieldShapeResourceEnum"];
@@ -1199,6 +1283,13 @@ export interface components {
             /** @description the products are being read again for a change of the choice */
             reading: boolean;
         };
+        /**
+         * @description * `impute_train_median` - impute_train_median
+         *     * `last_value` - last_value
+         *     * `reject` - reject
+         * @enum {string}
+         */
+        MissingEnum: "impute_train_median" | "last_value" | "reject";
         NoteOrderRequest: {
             text: string;
             /**
@@ -1297,6 +1388,7 @@ export interface components {
          *     * `reconciling` - reconciling
          *     * `attribution` - attribution
          *     * `training` - training
+         *     * `features` - features
          *     * `figures` - figures
          *     * `data_request` - data_request
          *     * `erasure` - erasure
@@ -1305,7 +1397,7 @@ export interface components {
          *     * `operation` - operation
          * @enum {string}
          */
-        PurposeEnum: "keeping" | "reconciling" | "attribution" | "training" | "figures" | "data_request" | "erasure" | "retention" | "quality" | "operation";
+        PurposeEnum: "keeping" | "reconciling" | "attribution" | "training" | "features" | "figures" | "data_request" | "erasure" | "retention" | "quality" | "operation";
         QualityShape: {
             /** Format: date */
             since: string;
@@ -1721,6 +1813,20 @@ export interface components {
              */
             unlearned_at: string | null;
         };
+        ViewVersionShape: {
+            digest: string;
+            current: boolean;
+            /** Format: date-time */
+            first_at: string;
+            /** Format: date-time */
+            refreshed_at: string | null;
+            /** @description vectors of the last refresh */
+            entities: number;
+            /** Format: date-time */
+            deprecated_at: string | null;
+            /** @description that stand on it */
+            models: string[];
+        };
         WishRequest: {
             /** @default asked for by hand */
             reason: string;
@@ -1868,6 +1974,60 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    features: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeaturesShape"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_features: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             401: {

@@ -40,6 +40,8 @@ MATRIX: list[tuple[str, str, str, Any, Role]] = [
     ("access-log-export", "GET", "access-log/export", None, OWNER),
     ("fields", "GET", "fields", None, VIEWER),
     ("fields-export", "GET", "fields/export", None, VIEWER),
+    ("features", "GET", "features", None, VIEWER),
+    ("features-export", "GET", "features/export", None, VIEWER),
     ("metafields", "GET", "metafields", None, VIEWER),
     (
         "metafields",
