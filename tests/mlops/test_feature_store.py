@@ -25,13 +25,15 @@ from mlops.feature_store import (
     registered,
     rfm,
     statistics,
+    tasks,
     versions,
 )
 from mlops.feature_store.catalogue import Service
 from mlops.feature_store.declared import Entity
+from mlops.feature_store.models import ViewVersion
 from mlops.features import erase as room
 from mlops.features import news, store
-from mlops.features.events import Source
+from mlops.features.events import Event, Source
 from mlops.features.models import EventRecord
 from tenancy import measures
 from tenancy.errors import NotFound, Refused
@@ -291,7 +293,7 @@ def test_late_features_are_an_incident_until_they_are_computed(shop: Shop) -> No
 def test_what_changed_is_owed_and_computed_within_the_minute(
     stocked: Shop,
 ) -> None:
-    told = [
+    told: list[Event] = [
         order(2, [line(3, 3)], customer_id=FIRST_CUSTOMER + 1, ordered_at=LATER),
         product(4, version_at=LATER),
     ]
@@ -408,3 +410,16 @@ def test_versions_are_kept_by_the_models_of_the_registry(stocked: Shop, now: dat
     with scope(stocked):
         registry.move(version, Lifecycle.ARCHIVED, actor="system:test", reason="old", now=now)
         assert registry.features_of(version) == {}
+
+
+def test_the_workers_door_refreshes_what_is_due_and_after_an_import(shop: Shop) -> None:
+    tasks.refresh_when_due(shop.pk)
+    with scope(shop):
+        assert ViewVersion.objects.exclude(refreshed_at=None).count() == len(catalogue.EVERYWHERE)
+    stock(shop, products=2)
+    tasks.refresh_when_due(shop.pk)
+    service = service_of(shop, Entity.PRODUCT)
+    assert not online.look(shop.pk, service, [1])[0].any(), "not due for four hours"
+    tasks.refresh_now(shop.pk)
+    assert online.look(shop.pk, service, [1])[0].all()
+    tasks.catch_up()
