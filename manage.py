@@ -8,6 +8,11 @@ from shopify_app.environment import BadSetting
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shopify_app.settings")
+    if sys.argv[1:2] == ["backtest"]:  # reads and writes files alone: no shop's settings are needed
+        os.environ.setdefault("SHELFWISE_LOCAL", "1")
+        os.environ.setdefault(
+            "OPENBLAS_NUM_THREADS", "2"
+        )  # sums depend on it: a fixed number, the same bytes
     from django.core.management import execute_from_command_line
 
     try:

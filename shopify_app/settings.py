@@ -110,6 +110,7 @@ INSTALLED_APPS = [
     "mlops.registry",
     "mlops.training",
     "mlops.deployments",
+    "mlops.backtest",
     "storefront_proxy",
     "shopify_app.webhooks",
     "shopify_app.sync",

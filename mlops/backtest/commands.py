@@ -1,0 +1,39 @@
+"""The sub-commands of `manage.py backtest`, by name. A module of the table offers three things:
+
+- `HELP`, one line of what it does;
+- `add_arguments(parser)`;
+- `run(options, tell)`, which does it and says how far it is with `tell(line)`.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+Tell = Callable[[str], object]
+
+MODULES: Mapping[str, str] = {}
+
+
+class BadInput(ValueError):
+    """A file that cannot be used. The message names the file, the column and the row, and what to do."""
+
+
+class SubCommand(Protocol):
+    HELP: str
+
+    def add_arguments(self, parser: ArgumentParser) -> None: ...
+
+    def run(self, options: Mapping[str, Any], tell: Tell) -> None:
+        """Do it.
+
+        Raises:
+            BadInput: a file cannot be used; nothing was written.
+        """
+        ...
+
+
+def sub_command(name: str) -> SubCommand:
+    return cast(SubCommand, import_module(MODULES[name]))
