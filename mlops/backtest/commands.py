@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 
 Tell = Callable[[str], object]
 
-MODULES: Mapping[str, str] = {}
+MODULES: Mapping[str, str] = {"forecast": "mlops.backtest.forecast"}
 
 
 class BadInput(ValueError):

@@ -1,0 +1,99 @@
+"""Quantiles of demand that are ordered, never negative and never absurd. Pure.
+
+Quantiles are stretched about the median, never shifted: a shift learnt on one season is wrong in the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlops.predictors.demand.panel import Array, Doubles, Grid
+
+TAUS = (0.05, 0.25, 0.50, 0.75, 0.95)
+MEDIAN = TAUS.index(0.50)
+LARGEST_TIMES = 5.0  # of the largest sale of the last year, for whole intervals
+FOLLOW_LIMIT = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """How learnt quantiles become served ones.
+
+    Args:
+        follow: 0 to 1, the power with which they follow the mean where ensemble and quantile model disagree.
+        factors: float64 [C, 5], distance from the median by class of series; 1 leaves it.
+    """
+
+    follow: float
+    factors: Doubles
+
+
+def follow(quantiles: Doubles, mean: Doubles, own: Doubles, power: float) -> Doubles:
+    """[5, S, H]: quantiles moved in proportion to the ensemble's mean against the quantile model's own."""
+    if power == 0:
+        return quantiles
+    ratio = np.divide(mean, own, out=np.ones_like(mean), where=own > 1e-9)
+    moved: Doubles = quantiles * np.clip(ratio, 1 / FOLLOW_LIMIT, FOLLOW_LIMIT) ** power
+    return moved
+
+
+def stretched(quantiles: Doubles, factors: Array) -> Doubles:
+    """[5, S, H] with each quantile's distance from the median times `factors`, [5, S, 1] or [5, 1, 1]."""
+    middle = quantiles[MEDIAN]
+    out: Doubles = middle + factors * (quantiles - middle)
+    return np.maximum(out, 0.0)
+
+
+def bounded(quantiles: Doubles, y: Array, grid: Grid) -> Doubles:
+    """Ordered, not negative, and none above `LARGEST_TIMES` the series' largest sale of the last year."""
+    ordered: Doubles = np.sort(np.maximum(quantiles, 0.0), axis=0)
+    return np.minimum(ordered, LARGEST_TIMES * largest(y, grid)[:, None])
+
+
+def largest(y: Array, grid: Grid) -> Doubles:
+    """[S]: of the last year; infinite where there is no record at all."""
+    known = np.isfinite(y)
+    top: Doubles = np.where(known, y, 0.0)[:, -grid.year - 1 :].max(axis=1, initial=0.0)
+    return np.where(known.any(axis=1), top, np.inf)
+
+
+def empirical(y: Array, horizon: int, season: int, length: int, scale: Array | None = None) -> Doubles:
+    """[5, S, H]: quantiles of the last `length` columns' records, each phase of the season by itself where it was
+    recorded at least four times; all of 0 where there is no record.
+
+    Args:
+        scale: [S, T + H], what sales are divided by before, and multiplied by after; None for plain sales.
+    """
+    series, steps = y.shape
+    freed = y if scale is None else y / scale[:, :steps]
+    recent = freed[:, -length:]
+    out = np.zeros((len(TAUS), series, horizon))
+    whole = _quantiles(recent, np.zeros((len(TAUS), series)))
+    for phase in range(season):
+        columns = np.arange(recent.shape[1] - season + phase, -1, -season)
+        columns = columns[columns >= 0]
+        told = _quantiles(recent[:, columns], whole) if len(columns) >= 4 else whole
+        out[:, :, phase::season] = told[:, :, None]
+    return out if scale is None else out * scale[:, steps : steps + horizon]
+
+
+def _quantiles(y: Array, otherwise: Doubles) -> Doubles:
+    """[5, S]: of the finite values of each row."""
+    known = np.isfinite(y)
+    count = known.sum(axis=1)
+    ordered = np.sort(np.where(known, y, np.inf), axis=1)
+    out = np.empty((len(TAUS), len(y)))
+    row = np.arange(len(y))
+    for k, tau in enumerate(TAUS):
+        place = tau * np.maximum(count - 1, 0)
+        low = np.floor(place).astype(np.int64)
+        high = np.minimum(low + 1, np.maximum(count - 1, 0))
+        if y.shape[1] == 0:
+            out[k] = otherwise[k]
+            continue
+        a, b = ordered[row, low], ordered[row, high]
+        value = np.where(count > 0, a, 0.0) + (place - low) * np.where(count > 0, b - a, 0.0)
+        out[k] = np.where(count > 0, value, otherwise[k])
+    return out

@@ -1,0 +1,171 @@
+"""From a panel to forecasts: inner origins first, what they teach, then the models of the whole past. Pure.
+
+1. Models fitted to what was known three horizons ago answer at inner origins half a horizon apart.
+2. Those answers give the members' weights by class, the correction of the total, and the quantiles' stretch.
+3. Means are fitted again to everything; the quantile models are not, so that their calibration stays theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mlops.predictors.demand.classes import PATTERNS, patterns
+from mlops.predictors.demand.panel import Array, Doubles, Grid, Panel
+from mlops.predictors.demand.quantiles import LARGEST_TIMES, bounded, empirical, follow, largest, stretched
+from mlops.training.forecast.blend import Case, Weights, blended, weigh
+from mlops.training.forecast.calibrate import Spread, calibrate
+from mlops.training.forecast.correct import factor, last_year, season_power, share
+from mlops.training.forecast.members import NAIVE, RECENT, Answers, View, ask, fit
+from mlops.training.forecast.trials import Trial, trials
+
+Tell = Callable[[str], object]
+EMPIRICAL_DAYS = 91
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is served.
+
+    Args:
+        mean: float64 [S, H], not negative.
+        quantiles: float64 [5, S, H], ordered, not negative, bounded by the series' own sales.
+        served: of each class that occurs, what serves it and why, for people.
+    """
+
+    mean: Doubles
+    quantiles: Doubles
+    served: list[str]
+
+
+def forecast(panel: Panel, *, seed: int, tell: Tell) -> Forecast:
+    """The forecast of the panel's horizon.
+
+    Days without stock and without sales count as no record: what was not there could not be sold.
+    """
+    panel = uncensored(panel)
+    tell("measuring at inner origins")
+    measured = trials(panel, seed=seed)
+    tell("fitting to the whole history")
+    view = View.of(panel)
+    whole = fit(view, last=panel.grid.steps, quantiles=measured.fitted is None, seed=seed)
+    if measured.fitted is not None:
+        whole = replace(whole, quantiles=measured.fitted.quantiles)
+    answers = ask(whole, view)
+    members = tuple(name for name in answers.means if name not in (NAIVE, RECENT))
+    cases = [_case(trial, members) for trial in measured.trials]
+    weights = weigh(cases, members)
+    codes = patterns(panel.y)
+    blends = [blended(case.means, weights, case.codes) for case in cases]
+    correct = _correction(panel.grid, answers.total, measured.trials, blends)
+    mean = _limited(correct(blended(answers.means, weights, codes), answers), panel)
+    spreads = [
+        _spread(trial, correct(each, trial.answers), case)
+        for trial, case, each in zip(measured.trials, cases, blends, strict=True)
+    ]
+    stretch = calibrate(spreads)
+    raw, own = _quantiles(panel, answers)
+    moved = follow(raw, mean, own, stretch.follow)
+    quantiles = bounded(stretched(moved, stretch.factors[codes].T[:, :, None]), panel.y, panel.grid)
+    return Forecast(mean, quantiles, _served(weights, codes))
+
+
+def uncensored(panel: Panel) -> Panel:
+    """The panel without records of what could not be sold."""
+    if panel.in_stock is None:
+        return panel
+    y = np.where(panel.in_stock, panel.y, np.float32("nan"))
+    # A series that never was in stock keeps its records: there is nothing else to learn from.
+    never = ~np.isfinite(y).any(axis=1)
+    y[never] = panel.y[never]
+    return replace(panel, y=y)
+
+
+def _limited(mean: Doubles, panel: Panel) -> Doubles:
+    """Not negative, and no mean above what the quantiles may reach."""
+    top = LARGEST_TIMES * largest(panel.y, panel.grid)
+    return np.minimum(np.maximum(mean, 0.0), top[:, None])
+
+
+def _correction(
+    grid: Grid, total: Doubles, measured: list[Trial], blends: list[Doubles]
+) -> Callable[[Doubles, Answers], Doubles]:
+    """A function that moves means towards the total's own forecast, by as much as inner origins advise."""
+    if grid.horizon < grid.season:
+        return lambda mean, _: mean  # a part of a week says nothing of the weeks around it
+    power = season_power(total, grid)
+
+    def own(answers: Answers, known: Array) -> float:
+        recent = float((answers.means[RECENT] * known).sum())
+        return recent * float(np.exp(power * last_year(answers.total, grid)))
+
+    known = [np.isfinite(trial.truth) for trial in measured]
+    summed = np.array([(each * k).sum() for each, k in zip(blends, known, strict=True)])
+    theirs = np.array([own(trial.answers, k) for trial, k in zip(measured, known, strict=True)])
+    sold = np.array([np.nansum(trial.truth) for trial in measured])
+    moved = share(summed, theirs, sold)
+
+    def correct(mean: Doubles, answers: Answers) -> Doubles:
+        told: Doubles = mean * factor(float(mean.sum()), own(answers, np.ones(1)), moved)
+        return told
+
+    return correct
+
+
+def _case(trial: Trial, members: tuple[str, ...]) -> Case:
+    means = {name: each for name, each in trial.answers.means.items() if name in (*members, NAIVE)}
+    return Case(means, trial.truth, patterns(trial.panel.y), steps_squared(trial.panel.y))
+
+
+def _spread(trial: Trial, mean: Doubles, case: Case) -> Spread:
+    raw, own = _quantiles(trial.panel, trial.answers)
+    return Spread(raw, own, mean, trial.truth, case.codes, steps_absolute(trial.panel.y))
+
+
+def _quantiles(panel: Panel, answers: Answers) -> tuple[Doubles, Doubles]:
+    """(quantiles, the mean that belongs to them)."""
+    if answers.quantiles is not None:
+        own = np.mean([each for name, each in answers.means.items() if name.startswith("direct")], axis=0)
+        return answers.quantiles, own
+    grid = panel.grid
+    told = empirical(panel.y, grid.horizon, grid.season, grid.scaled(EMPIRICAL_DAYS))
+    return told, answers.means["phase" if grid.season > 1 else "window"]
+
+
+def steps_squared(y: Array) -> Doubles:
+    """[S]: mean squared difference of neighbouring records from the first sale on; 0 where there is none."""
+    return _steps(y, 2)
+
+
+def steps_absolute(y: Array) -> Doubles:
+    """[S]: mean absolute difference of neighbouring records from the first sale on; 0 where there is none."""
+    return _steps(y, 1)
+
+
+def _steps(y: Array, power: int) -> Doubles:
+    alive = np.logical_or.accumulate(np.nan_to_num(y) > 0, axis=1)[:, :-1]
+    gap = np.diff(y.astype(np.float64), axis=1)
+    known = np.isfinite(gap) & alive
+    total = (np.abs(np.where(known, gap, 0.0)) ** power).sum(axis=1)
+    mean: Doubles = total / np.maximum(known.sum(axis=1), 1)
+    return mean
+
+
+def _served(weights: Weights, codes: Array) -> list[str]:
+    out = []
+    for code, pattern in enumerate(PATTERNS):
+        count = int((codes == code).sum())
+        if not count:
+            continue
+        if weights.naive[code]:
+            out.append(f"{pattern}: {count} series, seasonal naive (the ensemble did not beat it)")
+        else:
+            parts = [
+                f"{name} {weight:.2f}"
+                for name, weight in zip(weights.members, weights.table[code], strict=True)
+                if weight >= 0.005
+            ]
+            out.append(f"{pattern}: {count} series, ensemble of {', '.join(parts)}")
+    return out
