@@ -84,6 +84,7 @@ def _quantiles(y: Array, otherwise: Doubles) -> Doubles:
     known = np.isfinite(y)
     count = known.sum(axis=1)
     ordered = np.sort(np.where(known, y, np.inf), axis=1)
+    ordered[~np.isfinite(ordered)] = 0.0  # behind the last record; never picked
     out = np.empty((len(TAUS), len(y)))
     row = np.arange(len(y))
     for k, tau in enumerate(TAUS):
@@ -94,6 +95,5 @@ def _quantiles(y: Array, otherwise: Doubles) -> Doubles:
             out[k] = otherwise[k]
             continue
         a, b = ordered[row, low], ordered[row, high]
-        value = np.where(count > 0, a, 0.0) + (place - low) * np.where(count > 0, b - a, 0.0)
-        out[k] = np.where(count > 0, value, otherwise[k])
+        out[k] = np.where(count > 0, a + (place - low) * (b - a), otherwise[k])
     return out

@@ -22,7 +22,7 @@ from mlops.predictors.demand.pools import pools
 from mlops.training.forecast.correct import recent_steps
 from mlops.training.forecast.response import responses
 from mlops.training.forecast.rows import origins, training_rows
-from mlops.training.forecast.trees import FEWEST_ROWS, TAUS, Trees, fit_mean, fit_quantile
+from mlops.training.forecast.trees import TAUS, Trees, fit_mean, fit_quantile
 
 LEARNT_DAYS = {1: 400, 7: 728}  # how far back origins lie, by days in a step
 SHORTEST_DAYS = 91  # of past before the first origin
@@ -93,7 +93,7 @@ def fit(view: View, *, last: int, quantiles: bool, seed: int) -> Fitted:
         at = origins(last, horizon=1, gap=1, span=span, shortest=shortest)
         share = min(1.0, MOST_ROWS / max(1, len(view.panel) * len(at)))
         rows = training_rows(describer, at, last=last, horizon=1, draws=1, seed=seed, share=share)
-        if len(rows) >= FEWEST_ROWS:
+        if rows is not None:
             columns = tuple(k for k, name in enumerate(describer.names) if not NOT_RECURSIVE.match(name))
             out.recursive[name] = fit_mean(rows, columns, rounds=ROUNDS, seed=seed)
     return out
@@ -108,7 +108,7 @@ def _fit_direct(out: Fitted, describer: Describer, *, last: int, quantiles: bool
     rows = training_rows(
         describer, at, last=last, horizon=grid.horizon, draws=draws, seed=seed, share=share
     )  # fmt: skip
-    if len(rows) < FEWEST_ROWS:
+    if rows is None:
         return
     columns = tuple(range(len(describer.names)))
     out.direct[""] = fit_mean(rows, columns, rounds=ROUNDS, seed=seed)

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from mlops.predictors.demand.describe import Describer
 from mlops.predictors.demand.panel import Array, Floats
 
+FEWEST_ROWS = 400
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -48,8 +50,8 @@ def origins(last: int, *, horizon: int, gap: int, span: int, shortest: int) -> l
 
 def training_rows(
     describer: Describer, at: list[int], *, last: int, horizon: int, draws: int, seed: int, share: float = 1.0
-) -> Rows:
-    """`draws` distinct steps ahead of each series at each origin in `at`, targets before column `last`.
+) -> Rows | None:
+    """None where there are fewer than `FEWEST_ROWS`; else `draws` distinct steps ahead of each series at each origin in `at`, targets before column `last`.
 
     Args:
         share: of series that are drawn at each origin.
@@ -79,6 +81,6 @@ def training_rows(
         features = describer.at(origin, of, ahead)
         level = describer.scale(origin, of, ahead)
         parts.append(Rows(features, sold, level, ahead, np.full(len(of), origin, np.int32), of))
-    if not parts:
-        raise ValueError("no series has a past to learn from")
+    if sum(len(part) for part in parts) < FEWEST_ROWS:
+        return None
     return Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in Rows.__slots__))

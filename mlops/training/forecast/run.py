@@ -18,11 +18,14 @@ from mlops.predictors.demand.quantiles import LARGEST_TIMES, bounded, empirical,
 from mlops.training.forecast.blend import Case, Weights, blended, weigh
 from mlops.training.forecast.calibrate import Spread, calibrate
 from mlops.training.forecast.correct import factor, last_year, season_power, share
+from mlops.training.forecast.launch import launched
 from mlops.training.forecast.members import NAIVE, RECENT, Answers, View, ask, fit
 from mlops.training.forecast.trials import Trial, trials
 
 Tell = Callable[[str], object]
 EMPIRICAL_DAYS = 91
+OUTLIER_TIMES = 20.0
+FEWEST_SALES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ def forecast(panel: Panel, *, seed: int, tell: Tell) -> Forecast:
 
     Days without stock and without sales count as no record: what was not there could not be sold.
     """
-    panel = uncensored(panel)
+    given = panel
+    panel = capped(uncensored(panel))
     tell("measuring at inner origins")
     measured = trials(panel, seed=seed)
     tell("fitting to the whole history")
@@ -54,7 +58,11 @@ def forecast(panel: Panel, *, seed: int, tell: Tell) -> Forecast:
     if measured.fitted is not None:
         whole = replace(whole, quantiles=measured.fitted.quantiles)
     answers = ask(whole, view)
-    members = tuple(name for name in answers.means if name not in (NAIVE, RECENT))
+    # What could not be measured at the inner origins is not served.
+    told = [trial.answers.means for trial in measured.trials]
+    members = tuple(
+        name for name in answers.means if name not in (NAIVE, RECENT) and all(name in each for each in told)
+    )
     cases = [_case(trial, members) for trial in measured.trials]
     weights = weigh(cases, members)
     codes = patterns(panel.y)
@@ -69,7 +77,12 @@ def forecast(panel: Panel, *, seed: int, tell: Tell) -> Forecast:
     raw, own = _quantiles(panel, answers)
     moved = follow(raw, mean, own, stretch.follow)
     quantiles = bounded(stretched(moved, stretch.factors[codes].T[:, :, None]), panel.y, panel.grid)
-    return Forecast(mean, quantiles, _served(weights, codes))
+    mean, quantiles = launched(panel, mean, quantiles)
+    cut = int((np.nan_to_num(panel.y) < np.nan_to_num(given.y)).sum())
+    served = _served(weights, codes)
+    if cut:
+        served.insert(0, f"{cut} records far beyond anything else of their series were cut before learning")
+    return Forecast(mean, quantiles, served)
 
 
 def uncensored(panel: Panel) -> Panel:
@@ -81,6 +94,24 @@ def uncensored(panel: Panel) -> Panel:
     never = ~np.isfinite(y).any(axis=1)
     y[never] = panel.y[never]
     return replace(panel, y=y)
+
+
+def capped(panel: Panel) -> Panel:
+    """The panel with records beyond `OUTLIER_TIMES` the series' 98th percentile of sales cut to that; a typing error or
+    one bulk order would else be every average. Series with few sales are left as they are."""
+    y = panel.y
+    sold = np.where(np.nan_to_num(y) > 0, y, np.nan)
+    times = np.isfinite(sold).sum(axis=1)
+    enough = times >= FEWEST_SALES
+    if not enough.any():
+        return panel
+    top = np.full(len(y), np.inf)
+    # Of n sales the largest is above the 98th percentile only if n > 50: the second largest is taken where it is not.
+    ordered = np.sort(np.where(np.isfinite(sold), sold, -np.inf), axis=1)
+    place = np.maximum(y.shape[1] - 1 - np.maximum(1, np.ceil(0.02 * times).astype(np.int64)), 0)
+    usual = ordered[np.arange(len(y)), place]
+    top[enough] = OUTLIER_TIMES * usual[enough]
+    return replace(panel, y=np.minimum(y, top[:, None]).astype(np.float32))
 
 
 def _limited(mean: Doubles, panel: Panel) -> Doubles:

@@ -18,7 +18,6 @@ from mlops.training.forecast.rows import Rows
 
 POWER = 1.2
 TAUS = (0.05, 0.25, 0.50, 0.75, 0.95)
-FEWEST_ROWS = 400
 SETTINGS: dict[str, Any] = {
     "learning_rate": 0.06,
     "num_leaves": 63,
