@@ -126,21 +126,28 @@ def _ses(y: Array) -> tuple[Doubles, Doubles]:
 def _intermittent(y: Array) -> tuple[Doubles, Doubles]:
     series, steps = y.shape
     size = np.zeros(series)
-    gap = np.ones(series)
+    gap = np.full(series, np.nan)
     chance = np.zeros(series)
-    wait = np.ones(series)
+    wait = np.zeros(series)
     seen = np.zeros(series, np.bool_)
     for column in range(steps):
         now = y[:, column]
         known = np.isfinite(now)
-        sold = known & (np.nan_to_num(now) > 0)
-        first = sold & ~seen
         value = np.nan_to_num(now)
+        sold = value > 0
+        wait = wait + known
+        first = sold & ~seen
+        second = sold & seen & np.isnan(gap)
         size = np.where(first, value, np.where(sold, size + INTERMITTENT * (value - size), size))
-        gap = np.where(first, 1.0, np.where(sold, gap + INTERMITTENT * (wait - gap), gap))
-        chance = np.where(first, 1.0, np.where(known & seen, chance + INTERMITTENT * (sold - chance), chance))
-        wait = np.where(sold, 1.0, wait + known)
+        chance = np.where(known & seen, chance + INTERMITTENT * (sold - chance), chance)
+        # The first wait is all that is known of the interval when it ends; a start from 1 would take years to forget.
+        gap = np.where(second, wait, np.where(sold, gap + INTERMITTENT * (wait - gap), gap))
+        chance = np.where(second, 1 / np.maximum(wait, 1), np.where(first, 1.0, chance))
+        wait = np.where(sold, 0.0, wait)
         seen |= sold
+    # One sale ever: the interval is at least what has passed since.
+    gap = np.where(np.isnan(gap), np.maximum(wait, 1.0), gap)
+    chance = np.where(seen & (chance == 1.0), 1 / np.maximum(gap, 1.0), chance)
     croston = np.where(seen, (1 - INTERMITTENT / 2) * size / gap, 0.0)
     return croston, np.where(seen, size * chance, 0.0)
 

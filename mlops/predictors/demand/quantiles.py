@@ -15,19 +15,53 @@ TAUS = (0.05, 0.25, 0.50, 0.75, 0.95)
 MEDIAN = TAUS.index(0.50)
 LARGEST_TIMES = 5.0  # of the largest sale of the last year, for whole intervals
 FOLLOW_LIMIT = 2.0
+FOLLOW = 0.5  # the power with which learnt quantiles follow the ensemble's mean
+ERROR_SHARE = 0.5  # of the served quantiles; the rest is learnt
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Ratios:
+    """Quantiles of what was sold by the mean that had been forecast.
+
+    Args:
+        edges: between the bins of what is told of a target.
+        table: float64 [C, len(edges) + 1, 5], by class and bin.
+    """
+
+    edges: tuple[float, ...]
+    table: Doubles
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
     """How learnt quantiles become served ones.
 
     Args:
-        follow: 0 to 1, the power with which they follow the mean where ensemble and quantile model disagree.
+        ratios: of the ensemble's errors; None leaves learnt quantiles alone.
         factors: float64 [C, 5], distance from the median by class of series; 1 leaves it.
     """
 
-    follow: float
+    ratios: Ratios | None
     factors: Doubles
+
+
+def calibrated(
+    calibration: Calibration, quantiles: Doubles, *, own: Doubles, mean: Doubles, told: Array, codes: Array
+) -> Doubles:
+    """[5, S, H]: learnt quantiles half way to the ensemble's mean, mixed with the quantiles of its errors, stretched.
+
+    Args:
+        own: float64 [S, H], the quantile models' own mean.
+        mean: float64 [S, H], the ensemble's.
+        told: float64 [S, H], what the ratios are told apart by.
+        codes: int8 [S], classes.
+    """
+    out = follow(quantiles, mean, own, FOLLOW)
+    ratios = calibration.ratios
+    if ratios is not None:
+        errors = ratios.table[codes[:, None], np.digitize(told, ratios.edges)]
+        out = (1 - ERROR_SHARE) * out + ERROR_SHARE * np.moveaxis(errors * mean[:, :, None], 2, 0)
+    return stretched(out, calibration.factors[codes].T[:, :, None])
 
 
 def follow(quantiles: Doubles, mean: Doubles, own: Doubles, power: float) -> Doubles:

@@ -57,16 +57,20 @@ def last_year(total: Doubles, grid: Grid) -> float:
     return float(np.clip(np.log(after / before), -LIMIT, LIMIT)) if before > 0 and after > 0 else 0.0
 
 
-def share(summed: Doubles, own: Doubles, sold: Doubles) -> float:
-    """How far to move, from inner origins: the sum of the series, the total's own forecast and the truth of each."""
+def share(summed: Doubles, own: Doubles, sold: Doubles, *, start: float) -> float:
+    """How far to move, from inner origins: the sum of the series, the total's own forecast and the truth of each.
+
+    Args:
+        start: where to shrink to.
+    """
     ok = (summed > 0) & (own > 0) & (sold > 0)
     if not ok.any():
-        return PRIOR_SHARE
+        return start
     gap = np.log(own[ok]) - np.log(summed[ok])
     losses = ((np.log(summed[ok]) + SHARES[:, None] * gap - np.log(sold[ok])) ** 2).sum(axis=1)
     best = float(SHARES[np.argmin(losses)])
     seen = int(ok.sum())
-    return (seen * best + PRIOR_SHARE_ORIGINS * PRIOR_SHARE) / (seen + PRIOR_SHARE_ORIGINS)
+    return (seen * best + PRIOR_SHARE_ORIGINS * start) / (seen + PRIOR_SHARE_ORIGINS)
 
 
 def factor(summed: float, own: float, moved: float) -> float:

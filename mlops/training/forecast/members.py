@@ -76,11 +76,13 @@ class Answers:
         means: each float64 [S, H].
         quantiles: float64 [5, S, H], ordered and not negative; None where no such model could be fitted.
         total: float64 [T], the shop's past sales, freed of the covariates' law where there is one.
+        law: float64 [S, H], the logarithm of what the covariates to come multiply sales by; None where none is known.
     """
 
     means: dict[str, Doubles]
     quantiles: Doubles | None
     total: Doubles
+    law: Doubles | None
 
 
 def fit(view: View, *, last: int, quantiles: bool, seed: int) -> Fitted:
@@ -150,7 +152,8 @@ def ask(fitted: Fitted, view: View) -> Answers:
     y = panel.y if freed is None else panel.y / np.exp(freed[:, :origin])
     means.update(rules(y, panel, law))
     total = np.asarray(np.nansum(y, axis=0, dtype=np.float64))
-    return Answers(means, np.mean(quantiles, axis=0) if quantiles else None, total)
+    ahead_law = None if freed is None else freed[:, origin : origin + horizon].astype(np.float64)
+    return Answers(means, np.mean(quantiles, axis=0) if quantiles else None, total, ahead_law)
 
 
 def _freed(view: View) -> Floats | None:

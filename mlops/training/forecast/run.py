@@ -14,16 +14,18 @@ import numpy as np
 
 from mlops.predictors.demand.classes import PATTERNS, patterns
 from mlops.predictors.demand.panel import Array, Doubles, Grid, Panel
-from mlops.predictors.demand.quantiles import LARGEST_TIMES, bounded, empirical, follow, largest, stretched
+from mlops.predictors.demand.quantiles import LARGEST_TIMES, bounded, calibrated, empirical, largest
 from mlops.training.forecast.blend import Case, Weights, blended, weigh
 from mlops.training.forecast.calibrate import Spread, calibrate
-from mlops.training.forecast.correct import factor, last_year, season_power, share
+from mlops.training.forecast.correct import PRIOR_SHARE, factor, last_year, season_power, share
 from mlops.training.forecast.launch import launched
 from mlops.training.forecast.members import NAIVE, RECENT, Answers, View, ask, fit
 from mlops.training.forecast.trials import Trial, trials
 
 Tell = Callable[[str], object]
 EMPIRICAL_DAYS = 91
+LAW_EDGES = (0.0, 0.4, 1.0)  # logarithms: below the usual, usual, a deal, a large one
+MEAN_EDGES = (0.1, 0.3, 1.0, 3.0, 10.0)  # units
 OUTLIER_TIMES = 20.0
 FEWEST_SALES = 5
 
@@ -57,26 +59,39 @@ def forecast(panel: Panel, *, seed: int, tell: Tell) -> Forecast:
     whole = fit(view, last=panel.grid.steps, quantiles=measured.fitted is None, seed=seed)
     if measured.fitted is not None:
         whole = replace(whole, quantiles=measured.fitted.quantiles)
-    answers = ask(whole, view)
+    return serve(given, panel, measured.trials, ask(whole, view))
+
+
+def serve(given: Panel, panel: Panel, measured: list[Trial], answers: Answers) -> Forecast:
+    """What the members said, weighed, corrected and calibrated by what they had said at inner origins.
+
+    Args:
+        given: the panel as it came.
+        panel: as it was learnt from.
+    """
     # What could not be measured at the inner origins is not served.
-    told = [trial.answers.means for trial in measured.trials]
+    told = [trial.answers.means for trial in measured]
     members = tuple(
         name for name in answers.means if name not in (NAIVE, RECENT) and all(name in each for each in told)
     )
-    cases = [_case(trial, members) for trial in measured.trials]
+    cases = [_case(trial, members) for trial in measured]
     weights = weigh(cases, members)
     codes = patterns(panel.y)
     blends = [blended(case.means, weights, case.codes) for case in cases]
-    correct = _correction(panel.grid, answers.total, measured.trials, blends)
+    correct = _correction(
+        panel.grid, answers.total, measured, blends, total_alone=answers.law is None
+    )  # fmt: skip
     mean = _limited(correct(blended(answers.means, weights, codes), answers), panel)
     spreads = [
         _spread(trial, correct(each, trial.answers), case)
-        for trial, case, each in zip(measured.trials, cases, blends, strict=True)
+        for trial, case, each in zip(measured, cases, blends, strict=True)
     ]
-    stretch = calibrate(spreads)
+    calibration = calibrate(spreads, MEAN_EDGES if answers.law is None else LAW_EDGES)
     raw, own = _quantiles(panel, answers)
-    moved = follow(raw, mean, own, stretch.follow)
-    quantiles = bounded(stretched(moved, stretch.factors[codes].T[:, :, None]), panel.y, panel.grid)
+    quantiles = calibrated(
+        calibration, raw, own=own, mean=mean, told=_told(mean, answers), codes=codes
+    )  # fmt: skip
+    quantiles = bounded(quantiles, panel.y, panel.grid)
     mean, quantiles = launched(panel, mean, quantiles)
     cut = int((np.nan_to_num(panel.y) < np.nan_to_num(given.y)).sum())
     served = _served(weights, codes)
@@ -121,9 +136,14 @@ def _limited(mean: Doubles, panel: Panel) -> Doubles:
 
 
 def _correction(
-    grid: Grid, total: Doubles, measured: list[Trial], blends: list[Doubles]
+    grid: Grid, total: Doubles, measured: list[Trial], blends: list[Doubles], *, total_alone: bool
 ) -> Callable[[Doubles, Answers], Doubles]:
-    """A function that moves means towards the total's own forecast, by as much as inner origins advise."""
+    """A function that moves means towards the total's own forecast, by as much as inner origins advise.
+
+    Args:
+        total_alone: nothing but the past tells of the total. Where prices and deals are told, they move it more than any
+            season, and the sum of the series, which knows them, is trusted until inner origins say otherwise.
+    """
     if grid.horizon < grid.season:
         return lambda mean, _: mean  # a part of a week says nothing of the weeks around it
     power = season_power(total, grid)
@@ -136,7 +156,7 @@ def _correction(
     summed = np.array([(each * k).sum() for each, k in zip(blends, known, strict=True)])
     theirs = np.array([own(trial.answers, k) for trial, k in zip(measured, known, strict=True)])
     sold = np.array([np.nansum(trial.truth) for trial in measured])
-    moved = share(summed, theirs, sold)
+    moved = share(summed, theirs, sold, start=PRIOR_SHARE if total_alone else 0.0)
 
     def correct(mean: Doubles, answers: Answers) -> Doubles:
         told: Doubles = mean * factor(float(mean.sum()), own(answers, np.ones(1)), moved)
@@ -152,7 +172,13 @@ def _case(trial: Trial, members: tuple[str, ...]) -> Case:
 
 def _spread(trial: Trial, mean: Doubles, case: Case) -> Spread:
     raw, own = _quantiles(trial.panel, trial.answers)
-    return Spread(raw, own, mean, trial.truth, case.codes, steps_absolute(trial.panel.y))
+    scale = steps_absolute(trial.panel.y)
+    return Spread(raw, own, mean, _told(mean, trial.answers), trial.truth, case.codes, scale)
+
+
+def _told(mean: Doubles, answers: Answers) -> Doubles:
+    """What tells errors apart: the covariates' law where there is one, else how much is expected."""
+    return mean if answers.law is None else answers.law
 
 
 def _quantiles(panel: Panel, answers: Answers) -> tuple[Doubles, Doubles]:
