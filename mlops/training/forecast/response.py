@@ -3,8 +3,9 @@
     log(sold / base) = x · (b + b_group + ... + b_series)
 
 x are the series' own covariates against their usual value, a price by its logarithm. Each finer group learns only what is left,
-by ridge regression whose penalty counts as so many rows of no effect. The law is what trees are bad at: a smooth slope that
-holds between and beyond the prices that a series has seen.
+by ridge regression. A deal reaches all series of a group in the same step, so a step is one observation however many series
+it has: the penalty counts as `PENALTY_STEPS` steps of no effect, and never as fewer than `PENALTY_ROWS` rows. The law is what
+trees are bad at: a smooth slope that holds between and beyond the prices that a series has seen.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import numpy as np
 from mlops.predictors.demand.covariates import Covariates, Kind
 from mlops.predictors.demand.panel import Array, Doubles, Floats, Panel
 
-PENALTY_ROWS = 30.0
+PENALTY_STEPS = 40.0
+PENALTY_ROWS = 300.0
 LIMIT = 2.5  # of logarithms
 MEMORY = 728  # days
 
@@ -92,14 +94,14 @@ def _fit(x: Doubles, z: Doubles, panel: Panel) -> Doubles:
     left = (left - left.sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)) * known
     out = np.zeros(x.shape[:2])
     groups = [np.zeros(series, np.int32), *panel.levels.values(), np.arange(series, dtype=np.int32)]
-    eye = PENALTY_ROWS * np.eye(width)
     for codes in groups:
         count = int(codes.max()) + 1
         grams = np.zeros((count, width, width))
         np.add.at(grams, codes, gram)
         moments = np.zeros((count, width))
         np.add.at(moments, codes, np.einsum("stk,st->sk", x[:, :steps], left, optimize=True))
-        beta = np.linalg.solve(grams + eye, moments[:, :, None])[:, :, 0]
+        penalty = np.maximum(PENALTY_STEPS * np.bincount(codes, minlength=count), PENALTY_ROWS)
+        beta = np.linalg.solve(grams + penalty[:, None, None] * np.eye(width), moments[:, :, None])[:, :, 0]
         told = np.einsum("stk,sk->st", x, beta[codes], optimize=True)
         out += told
         left = left - told[:, :steps] * known
