@@ -25,7 +25,11 @@ class Describer:
     """Features of a panel's series at any origin."""
 
     def __init__(
-        self, panel: Panel, pools: list[Pool], covariates: Covariates, response: Floats | None = None
+        self,
+        panel: Panel,
+        pools: list[Pool],
+        covariates: Covariates,
+        response: Floats | None = None,
     ) -> None:
         grid = panel.grid
         self.panel = panel
@@ -96,9 +100,8 @@ class Describer:
         for name, values in self.covariates.at(origin, rows, target).items():
             add(name, values)
         if self.response is not None:
-            now = self.response[rows, target]
-            add("response", now)
-            add("response:before", self.response[rows, np.maximum(target - 1, 0)])
+            add("law", self.response[rows, target])
+            add("law:before", self.response[rows, np.maximum(target - 1, 0)])
         for name, codes in self.panel.levels.items():
             if codes.max() < 255:
                 add(f"level:{name}", codes[rows])
