@@ -18,7 +18,7 @@ from mlops.predictors.demand.quantiles import LARGEST_TIMES, bounded, calibrated
 from mlops.training.forecast.blend import Case, Weights, blended, weigh
 from mlops.training.forecast.calibrate import Spread, calibrate
 from mlops.training.forecast.correct import PRIOR_SHARE, factor, last_year, season_power, share
-from mlops.training.forecast.launch import launched
+from mlops.training.forecast.launch import launched, unknown
 from mlops.training.forecast.members import NAIVE, RECENT, Answers, View, ask, fit
 from mlops.training.forecast.trials import Trial, trials
 
@@ -94,7 +94,10 @@ def serve(given: Panel, panel: Panel, measured: list[Trial], answers: Answers) -
     quantiles = bounded(quantiles, panel.y, panel.grid)
     mean, quantiles = launched(panel, mean, quantiles)
     cut = int((np.nan_to_num(panel.y) < np.nan_to_num(given.y)).sum())
-    served = _served(weights, codes)
+    fresh = unknown(panel)
+    served = _served(weights, codes[~fresh])
+    if fresh.any():
+        served.append(f"{int(fresh.sum())} series without a past, by their relatives' first steps")
     if cut:
         served.insert(0, f"{cut} records far beyond anything else of their series were cut before learning")
     return Forecast(mean, quantiles, served)
