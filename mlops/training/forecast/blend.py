@@ -14,9 +14,10 @@ from scipy.optimize import nnls
 from mlops.predictors.demand.classes import PATTERNS
 from mlops.predictors.demand.panel import Array, Doubles
 
-PRIOR_RULES = {"ses": 0.25, "tsb": 0.15}  # the rest is the trees', in equal parts
+PRIOR_RULES = {"ses": 0.30, "tsb": 0.15}  # the rest is the trees', in equal parts
 TREES = ("direct", "recursive")
 PRIOR_ORIGINS = 20.0
+PULL = 5.0  # members are so alike that the weights' own directions hold little of the moments' size
 PRIOR_SERIES = 50.0
 NAIVE = "naive"
 
@@ -111,7 +112,7 @@ def _solve(gram: Doubles, moment: Doubles, start: Doubles, cases: int) -> Double
     size = float(np.trace(gram)) / len(start)
     if size <= 0:
         return start
-    pull = size * PRIOR_ORIGINS / (PRIOR_ORIGINS + cases)
+    pull = PULL * size * PRIOR_ORIGINS / (PRIOR_ORIGINS + cases)
     one = 100 * size
     left = gram + pull * np.eye(len(start)) + one
     right = moment + pull * start + one
