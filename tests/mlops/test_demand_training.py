@@ -64,7 +64,7 @@ def test_features_never_look_at_or_behind_the_origin() -> None:
         told.append([])
         whole = panel(each, levels=levels, words=words)
         for known in (whole, whole.until(300, 7)):
-            describer = Describer(known, [], Covariates({}, known.grid))
+            describer = Describer(known, [], Covariates([]))
             told[-1].append(describer.at(300, rows, ahead))
             assert np.array_equal(told[-1][0], told[-1][-1], equal_nan=True)
     assert np.array_equal(told[0][0], told[1][0], equal_nan=True)
@@ -72,8 +72,8 @@ def test_features_never_look_at_or_behind_the_origin() -> None:
 
 def test_rows_of_recent_origins_hold_only_targets_that_are_known() -> None:
     shop = panel(noisy(), horizon=14)
-    describer = Describer(shop, pools(shop), Covariates({}, shop.grid))
-    at = origins(420, horizon=14, gap=7, span=200, shortest=91)
+    describer = Describer(shop, pools(shop), Covariates([]))
+    at = origins(420, gap=7, span=200, shortest=91)
     rows = training_rows(describer, at, last=420, horizon=14, draws=4, seed=1)
     assert rows is not None
     assert (rows.origin + rows.ahead <= 420).all()
@@ -95,7 +95,7 @@ def test_the_law_of_prices_is_found_and_holds_beyond_the_prices_seen() -> None:
     wanted = 50 * price**-2.0
     y = rng.poisson(wanted)[:, :steps]
     shop = panel(y, step=7, horizon=horizon, known={"price": price.astype(np.float32)})
-    law = responses(shop, Covariates(shop.known, shop.grid))
+    law = responses(shop, Covariates.of(shop.known, shop.grid))
     assert law is not None
     # The true slope says 1.2; a third of the evidence is the prior's "no effect".
     assert 0.8 < law[:, steps:].mean() < 1.25
@@ -108,13 +108,13 @@ def test_columns_are_told_apart_by_what_they_hold() -> None:
     price = np.random.default_rng(1).random((6, 67)).astype(np.float32)
     size = np.repeat(np.arange(6, dtype=np.float32)[:, None], 67, axis=1)
     shop = panel(y, known={"holiday": holiday, "price": price, "size": size})
-    covariates = Covariates(shop.known, shop.grid)
+    covariates = Covariates.of(shop.known, shop.grid)
     assert {each.name: each.kind for each in covariates.columns} == {
         "holiday": Kind.SHOP,
         "price": Kind.OWN,
     }
     assert (
-        responses(replace(shop, known={"holiday": holiday}), Covariates({"holiday": holiday}, shop.grid))
+        responses(replace(shop, known={"holiday": holiday}), Covariates.of({"holiday": holiday}, shop.grid))
         is None
     )
 

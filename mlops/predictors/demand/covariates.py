@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -47,17 +47,31 @@ class Covariate:
 class Covariates:
     """All known covariates of a panel."""
 
-    def __init__(self, known: Mapping[str, Floats], grid: Grid) -> None:
-        self.columns = [_read(name, known[name], grid) for name in known]
-        self.columns = [each for each in self.columns if each.kind is not Kind.FIXED]
+    def __init__(self, columns: list[Covariate]) -> None:
+        self.columns = [each for each in columns if each.kind is not Kind.FIXED]
         names = {each.name for each in self.columns}
         self._families: dict[str, list[Covariate]] = {}
         for each in self.columns:
             if each.numbered in names:
                 self._families.setdefault(each.numbered, []).append(each)
 
+    @classmethod
+    def of(cls, known: Mapping[str, Floats], grid: Grid) -> Covariates:
+        return cls([_read(name, known[name], grid) for name in known])
+
     def __len__(self) -> int:
         return len(self.columns)
+
+    def subset(self, rows: slice) -> Covariates:
+        """Those of some of the series; whose a column is was told from all of them."""
+        return Covariates(
+            [
+                replace(each, values=each.values[rows], usual=each.usual[rows])
+                if each.kind is Kind.OWN
+                else each
+                for each in self.columns
+            ]
+        )
 
     def at(self, origin: int, rows: Array, target: Array) -> dict[str, Array]:
         """Features of the targets, each [n]."""

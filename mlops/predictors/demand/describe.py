@@ -103,7 +103,7 @@ class Describer:
             add("law", self.response[rows, target])
             add("law:before", self.response[rows, np.maximum(target - 1, 0)])
         for name, codes in self.panel.levels.items():
-            if codes.max() < 255:
+            if len(self.panel.labels.get(name, ())) < 255:
                 add(f"level:{name}", codes[rows])
         self._names = tuple(names)
         return np.stack(columns, axis=1)

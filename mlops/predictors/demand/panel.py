@@ -90,3 +90,16 @@ class Panel:
             in_stock=None if self.in_stock is None else self.in_stock[:, :steps],
             price=None if self.price is None else self.price[:, :steps],
         )
+
+    def subset(self, rows: slice) -> Panel:
+        """Some of the series; codes and labels of levels stay those of the whole panel."""
+        return replace(
+            self,
+            ids=self.ids[rows],
+            y=self.y[rows],
+            known={name: each[rows] for name, each in self.known.items()},
+            levels={name: each[rows] for name, each in self.levels.items()},
+            words=self.words[rows] if self.words else (),
+            in_stock=None if self.in_stock is None else self.in_stock[rows],
+            price=None if self.price is None else self.price[rows],
+        )

@@ -6,7 +6,7 @@ scale, so that no best-seller speaks for all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -31,6 +31,10 @@ class Pool:
     name: str
     sums: Doubles
     member: sparse.csr_matrix
+
+    def subset(self, rows: slice) -> Pool:
+        """The same groups, listened to by some of the series."""
+        return replace(self, member=self.member[rows])
 
 
 def pools(panel: Panel, *, most_levels: int = 3) -> list[Pool]:

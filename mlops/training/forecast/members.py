@@ -18,11 +18,12 @@ from mlops.predictors.demand import baselines
 from mlops.predictors.demand.covariates import Covariates
 from mlops.predictors.demand.describe import Describer
 from mlops.predictors.demand.panel import Array, Doubles, Floats, Panel
-from mlops.predictors.demand.pools import pools
+from mlops.predictors.demand.pools import Pool, pools
+from mlops.predictors.demand.quantiles import TAUS
 from mlops.training.forecast.correct import recent_steps
 from mlops.training.forecast.response import responses
-from mlops.training.forecast.rows import origins, training_rows
-from mlops.training.forecast.trees import TAUS, Trees, fit_mean, fit_quantile
+from mlops.training.forecast.rows import FEWEST_ROWS, Rows, origins, training_rows
+from mlops.training.forecast.trees import Trees, fit_mean, fit_quantile
 
 LEARNT_DAYS = {1: 400, 7: 728}  # how far back origins lie, by days in a step
 SHORTEST_DAYS = 91  # of past before the first origin
@@ -35,6 +36,9 @@ QUANTILE_ROUNDS = 100
 MOST_QUANTILE_ROWS = 160_000
 # A recursion runs on means: nothing that counts days without a sale, or how sales scatter, stays true on its path.
 NOT_RECURSIVE = re.compile(r"^(selling_|since_sale|age$|spread|size|ahead)")
+MOST_CELLS = 4_000_000  # series times steps whose running sums (68 bytes a cell) are held at once
+PLAIN = ""
+LAW = "_law"
 RECENT = "recent"  # no member: what the correction of the total starts from
 NAIVE = "naive"
 
@@ -44,21 +48,33 @@ class View:
     """A panel up to an origin, as models see it: plain, and freed of its covariates' law where there is one.
 
     Args:
-        laws: None for the plain view, else the law's logarithms, float32 [S, T + H].
+        law: float32 [S, T + H], logarithms; None where series have no covariates of their own.
     """
 
     panel: Panel
-    describers: dict[str, Describer]
+    covariates: Covariates
+    kin: list[Pool]
+    law: Floats | None
 
     @classmethod
     def of(cls, panel: Panel) -> View:
-        covariates = Covariates(panel.known, panel.grid)
-        law = responses(panel, covariates)
-        kin = pools(panel)
-        views = {"": Describer(panel, kin, covariates)}
-        if law is not None:
-            views["_law"] = Describer(panel, kin, covariates, law)
-        return cls(panel, views)
+        covariates = Covariates.of(panel.known, panel.grid)
+        return cls(panel, covariates, pools(panel), responses(panel, covariates))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (PLAIN,) if self.law is None else (PLAIN, LAW)
+
+    def slices(self) -> list[slice]:
+        """Of the series, so that no part's running sums take more memory than `MOST_CELLS` of them."""
+        grid = self.panel.grid
+        size = max(1, MOST_CELLS // (grid.steps + grid.horizon))
+        return [slice(start, start + size) for start in range(0, len(self.panel), size)]
+
+    def describer(self, name: str, rows: slice) -> Describer:
+        law = None if self.law is None or name == PLAIN else self.law[rows]
+        kin = [pool.subset(rows) for pool in self.kin]
+        return Describer(self.panel.subset(rows), kin, self.covariates.subset(rows), law)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,77 +106,88 @@ class Answers:
 def fit(view: View, *, last: int, quantiles: bool, seed: int) -> Fitted:
     """Models of targets before column `last` of the view's panel."""
     out = Fitted()
-    span, shortest = _reach(view.panel, last)
-    for name, describer in view.describers.items():
-        if name == "":
-            _fit_direct(out, describer, last=last, quantiles=quantiles, seed=seed)
-        at = origins(last, horizon=1, gap=1, span=span, shortest=shortest)
-        share = min(1.0, MOST_ROWS / max(1, len(view.panel) * len(at)))
-        rows = training_rows(describer, at, last=last, horizon=1, draws=1, seed=seed, share=share)
+    grid = view.panel.grid
+    rows = _rows(view, PLAIN, last=last, horizon=grid.horizon, gap=grid.season, draws=DRAWS, seed=seed)
+    if rows is not None:
+        columns = tuple(range(len(rows.names)))
+        out.direct[PLAIN] = fit_mean(rows, columns, power=DIRECT_POWER, rounds=ROUNDS, seed=seed)
+        if quantiles:
+            part = rows.where(np.random.default_rng(seed).random(len(rows)) < MOST_QUANTILE_ROWS / len(rows))
+            out.quantiles[PLAIN] = tuple(
+                fit_quantile(part, columns, tau, rounds=QUANTILE_ROUNDS, seed=seed) for tau in TAUS
+            )
+    del rows
+    for name in view.names:
+        rows = _rows(view, name, last=last, horizon=1, gap=1, draws=1, seed=seed)
         if rows is not None:
-            columns = tuple(k for k, name in enumerate(describer.names) if not NOT_RECURSIVE.match(name))
+            columns = tuple(k for k, each in enumerate(rows.names) if not NOT_RECURSIVE.match(each))
             out.recursive[name] = fit_mean(rows, columns, power=RECURSIVE_POWER, rounds=ROUNDS, seed=seed)
     return out
 
 
-def _fit_direct(out: Fitted, describer: Describer, *, last: int, quantiles: bool, seed: int) -> None:
-    panel, grid = describer.panel, describer.grid
-    span, shortest = _reach(panel, last)
-    at = origins(last, horizon=grid.horizon, gap=grid.season, span=span, shortest=shortest)
-    draws = min(DRAWS, grid.horizon)
-    share = min(1.0, MOST_ROWS / max(1, len(panel) * len(at) * draws))
-    rows = training_rows(
-        describer, at, last=last, horizon=grid.horizon, draws=draws, seed=seed, share=share
-    )  # fmt: skip
-    if rows is None:
-        return
-    columns = tuple(range(len(describer.names)))
-    out.direct[""] = fit_mean(rows, columns, power=DIRECT_POWER, rounds=ROUNDS, seed=seed)
-    if quantiles:
-        keep = np.random.default_rng(seed).random(len(rows)) < MOST_QUANTILE_ROWS / len(rows)
-        part = rows.where(keep)
-        out.quantiles[""] = tuple(
-            fit_quantile(part, columns, tau, rounds=QUANTILE_ROUNDS, seed=seed) for tau in TAUS
+def _rows(view: View, name: str, *, last: int, horizon: int, gap: int, draws: int, seed: int) -> Rows | None:
+    """At most about `MOST_ROWS`; None where there are too few to learn from."""
+    grid = view.panel.grid
+    shortest = min(grid.scaled(SHORTEST_DAYS), max(1, last // 3))
+    at = origins(last, gap=gap, span=grid.scaled(LEARNT_DAYS[grid.step]), shortest=shortest)
+    draws = min(draws, horizon)
+    share = min(1.0, MOST_ROWS / max(1, len(view.panel) * len(at) * draws))
+    parts = [
+        training_rows(
+            view.describer(name, each),
+            at,
+            last=last,
+            horizon=horizon,
+            draws=draws,
+            seed=seed + k,
+            share=share,
         )
-
-
-def _reach(panel: Panel, last: int) -> tuple[int, int]:
-    """(columns over which origins lie, the first that may be one)."""
-    grid = panel.grid
-    return grid.scaled(LEARNT_DAYS[grid.step]), min(grid.scaled(SHORTEST_DAYS), max(1, last // 3))
+        for k, each in enumerate(view.slices())
+    ]
+    found = [part for part in parts if part is not None]
+    rows = Rows.joined(found) if found else None
+    return rows if rows is not None and len(rows) >= FEWEST_ROWS else None
 
 
 def ask(fitted: Fitted, view: View) -> Answers:
-    """What each member says of the view's horizon. The describers' pasts are written on: ask a view once."""
-    panel = view.panel
+    """What each member says of the view's horizon."""
+    parts = [_ask(fitted, view, rows) for rows in view.slices()]
+    means = {name: np.concatenate([part.means[name] for part in parts]) for name in parts[0].means}
+    quantiles = [part.quantiles for part in parts if part.quantiles is not None]
+    laws = [part.law for part in parts if part.law is not None]
+    return Answers(
+        means,
+        np.concatenate(quantiles, axis=1) if quantiles else None,
+        np.sum([part.total for part in parts], axis=0),
+        np.concatenate(laws) if laws else None,
+    )
+
+
+def _ask(fitted: Fitted, view: View, part: slice) -> Answers:
+    panel = view.panel.subset(part)
     series, horizon, origin = len(panel), panel.grid.horizon, panel.grid.steps
-    rows = np.repeat(np.arange(series, dtype=np.int32), horizon)
-    ahead = np.tile(np.arange(1, horizon + 1, dtype=np.int32), series)
     means: dict[str, Doubles] = {}
-    quantiles: list[Doubles] = []
-    for name, describer in view.describers.items():
+    quantiles: Doubles | None = None
+    for name in view.names:
+        describer = view.describer(name, part)
         if name in fitted.direct:
+            rows = np.repeat(np.arange(series, dtype=np.int32), horizon)
+            ahead = np.tile(np.arange(1, horizon + 1, dtype=np.int32), series)
             features = describer.at(origin, rows, ahead)
             scale = describer.scale(origin, rows, ahead)
             means[f"direct{name}"] = _units(fitted.direct[name].predict(features), scale, series)
             if name in fitted.quantiles:
                 told = [_units(each.predict(features), scale, series) for each in fitted.quantiles[name]]
-                quantiles.append(np.sort(np.stack(told), axis=0))
+                quantiles = np.sort(np.stack(told), axis=0)
             del features
         if name in fitted.recursive:
             means[f"recursive{name}"] = _recurse(fitted.recursive[name], describer)
-    freed = _freed(view)
-    law = np.ones((1, 1)) if freed is None else np.exp(freed[:, origin : origin + horizon])
-    y = panel.y if freed is None else panel.y / np.exp(freed[:, :origin])
-    means.update(rules(y, panel, law))
+    law = None if view.law is None else view.law[part].astype(np.float64)
+    y = panel.y if law is None else panel.y / np.exp(law[:, :origin])
+    ahead_law = None if law is None else law[:, origin : origin + horizon]
+    means.update(rules(y, panel, np.ones((1, 1)) if ahead_law is None else np.exp(ahead_law)))
     total = np.asarray(np.nansum(y, axis=0, dtype=np.float64))
-    ahead_law = None if freed is None else freed[:, origin : origin + horizon].astype(np.float64)
-    return Answers(means, np.mean(quantiles, axis=0) if quantiles else None, total, ahead_law)
-
-
-def _freed(view: View) -> Floats | None:
-    describer = view.describers.get("_law")
-    return None if describer is None else describer.response
+    return Answers(means, quantiles, total, ahead_law)
 
 
 def rules(y: Array, panel: Panel, law: Array) -> dict[str, Doubles]:

@@ -18,14 +18,16 @@ class Rows:
     """What a model is fitted to.
 
     Args:
+        names: of the features' columns.
         features: float32 [n, F].
         y: float32 [n], units.
         level: float32 [n], units; the scale of the row's series at its origin.
         ahead: int32 [n], steps from the origin.
         origin: int32 [n].
-        series: int32 [n].
+        series: int32 [n], rows of the describer's panel.
     """
 
+    names: tuple[str, ...]
     features: Floats
     y: Floats
     level: Floats
@@ -37,10 +39,26 @@ class Rows:
         return len(self.y)
 
     def where(self, mask: Array) -> Rows:
-        return Rows(*(getattr(self, name)[mask] for name in self.__slots__))
+        return Rows(self.names, *(getattr(self, name)[mask] for name in _ARRAYS))
+
+    @classmethod
+    def joined(cls, parts: list[Rows]) -> Rows:
+        """All rows of parts that have the same features.
+
+        Raises:
+            ValueError: they have not.
+        """
+        if any(part.names != parts[0].names for part in parts):
+            raise ValueError("parts of one table have the same features")
+        return cls(
+            parts[0].names, *(np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS)
+        )
 
 
-def origins(last: int, *, horizon: int, gap: int, span: int, shortest: int) -> list[int]:
+_ARRAYS = ("features", "y", "level", "ahead", "origin", "series")
+
+
+def origins(last: int, *, gap: int, span: int, shortest: int) -> list[int]:
     """Origins before column `last`, newest first: every `gap` columns from `last - 1` back over `span` columns.
 
     Those nearer to `last` than the horizon are asked only for the steps that are known by then.
@@ -51,7 +69,8 @@ def origins(last: int, *, horizon: int, gap: int, span: int, shortest: int) -> l
 def training_rows(
     describer: Describer, at: list[int], *, last: int, horizon: int, draws: int, seed: int, share: float = 1.0
 ) -> Rows | None:
-    """None where there are fewer than `FEWEST_ROWS`; else `draws` distinct steps ahead of each series at each origin in `at`, targets before column `last`.
+    """`draws` distinct steps ahead of each series at each origin in `at`, targets before column `last`; None where no
+    series has a past before any of them.
 
     Args:
         share: of series that are drawn at each origin.
@@ -80,7 +99,6 @@ def training_rows(
             continue
         features = describer.at(origin, of, ahead)
         level = describer.scale(origin, of, ahead)
-        parts.append(Rows(features, sold, level, ahead, np.full(len(of), origin, np.int32), of))
-    if sum(len(part) for part in parts) < FEWEST_ROWS:
-        return None
-    return Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in Rows.__slots__))
+        when = np.full(len(of), origin, np.int32)
+        parts.append(Rows(describer.names, features, sold, level, ahead, when, of))
+    return Rows.joined(parts) if parts else None

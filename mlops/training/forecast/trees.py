@@ -17,7 +17,6 @@ from mlops.predictors.demand.panel import Doubles, Floats
 from mlops.training.forecast.rows import Rows
 
 WEIGHT_POWER = 0.8
-TAUS = (0.05, 0.25, 0.50, 0.75, 0.95)
 SETTINGS: dict[str, Any] = {
     "learning_rate": 0.06,
     "num_leaves": 31,
