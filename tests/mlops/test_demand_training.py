@@ -19,6 +19,7 @@ from mlops.training.forecast.blend import Case, blended, prior, weigh
 from mlops.training.forecast.calibrate import Spread, calibrate
 from mlops.training.forecast.correct import factor, last_year, season_power, share
 from mlops.training.forecast.launch import launched
+from mlops.training.forecast.members import View, ask, fit
 from mlops.training.forecast.response import responses
 from mlops.training.forecast.rows import origins, training_rows
 from mlops.training.forecast.run import capped, uncensored
@@ -79,6 +80,26 @@ def test_rows_of_recent_origins_hold_only_targets_that_are_known() -> None:
     assert (rows.origin + rows.ahead <= 420).all()
     assert (rows.y == shop.y[rows.series, rows.origin + rows.ahead - 1]).all()
     assert rows.features.shape == (len(rows), len(describer.names))
+
+
+def test_a_shop_taken_in_parts_is_forecast_like_one_taken_whole() -> None:
+    week = np.array([1.0, 1, 1, 2, 3, 0, 1])
+    y = np.random.default_rng(1).poisson(4 * np.tile(week, 40), (12, 280))
+    shop = panel(y, levels={"kind": np.arange(12, dtype=np.int32) % 2}, labels={"kind": ("a", "b")})
+    told = []
+    for cells, parts in ((10**9, 1), (300 * 5, 3)):
+        view = View.of(shop, cells=cells)
+        assert len(view.slices()) == parts
+        told.append(ask(fit(view, last=280, quantiles=True, seed=1), view))
+    whole, pieces = told
+    assert whole.means.keys() == pieces.means.keys()
+    assert pieces.quantiles is not None
+    assert pieces.quantiles.shape == (5, 12, 7)
+    assert (whole.means["recent"] == pieces.means["recent"]).all()
+    assert whole.total == pytest.approx(pieces.total)
+    for name in ("direct", "recursive"):
+        day = pieces.means[name].mean(axis=0)  # other rows are drawn, so single series differ
+        assert day == pytest.approx(whole.means[name].mean(axis=0), rel=0.15, abs=1.2)
 
 
 def test_inner_origins_leave_the_last_horizon_to_be_judged() -> None:

@@ -36,7 +36,7 @@ QUANTILE_ROUNDS = 100
 MOST_QUANTILE_ROWS = 160_000
 # A recursion runs on means: nothing that counts days without a sale, or how sales scatter, stays true on its path.
 NOT_RECURSIVE = re.compile(r"^(selling_|since_sale|age$|spread|size|ahead)")
-MOST_CELLS = 4_000_000  # series times steps whose running sums (68 bytes a cell) are held at once
+MOST_CELLS = 4_000_000  # of 68 bytes
 PLAIN = ""
 LAW = "_law"
 RECENT = "recent"  # no member: what the correction of the total starts from
@@ -49,17 +49,19 @@ class View:
 
     Args:
         law: float32 [S, T + H], logarithms; None where series have no covariates of their own.
+        cells: series times steps whose running sums are held at once.
     """
 
     panel: Panel
     covariates: Covariates
     kin: list[Pool]
     law: Floats | None
+    cells: int
 
     @classmethod
-    def of(cls, panel: Panel) -> View:
+    def of(cls, panel: Panel, *, cells: int = MOST_CELLS) -> View:
         covariates = Covariates.of(panel.known, panel.grid)
-        return cls(panel, covariates, pools(panel), responses(panel, covariates))
+        return cls(panel, covariates, pools(panel), responses(panel, covariates), cells)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,7 +70,7 @@ class View:
     def slices(self) -> list[slice]:
         """Of the series, so that no part's running sums take more memory than `MOST_CELLS` of them."""
         grid = self.panel.grid
-        size = max(1, MOST_CELLS // (grid.steps + grid.horizon))
+        size = max(1, self.cells // (grid.steps + grid.horizon))
         return [slice(start, start + size) for start in range(0, len(self.panel), size)]
 
     def describer(self, name: str, rows: slice) -> Describer:
