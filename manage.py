@@ -10,9 +10,8 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shopify_app.settings")
     if sys.argv[1:2] == ["backtest"]:  # reads and writes files alone: no shop's settings are needed
         os.environ.setdefault("SHELFWISE_LOCAL", "1")
-        os.environ.setdefault(
-            "OPENBLAS_NUM_THREADS", "2"
-        )  # sums depend on it: a fixed number, the same bytes
+        # Our matrices are many and small: threads would wait for each other, and sums depend on their number.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from django.core.management import execute_from_command_line
 
     try:

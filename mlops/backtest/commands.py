@@ -14,7 +14,10 @@ from typing import Any, Protocol, cast
 
 Tell = Callable[[str], object]
 
-MODULES: Mapping[str, str] = {"forecast": "mlops.backtest.forecast"}
+MODULES: Mapping[str, str] = {
+    "forecast": "mlops.backtest.forecast",
+    "recommend": "mlops.backtest.recommend",
+}
 
 
 class BadInput(ValueError):

@@ -1,0 +1,278 @@
+"""Candidates of a batch of queries, and what is told of each pair of query and candidate. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from mlops.predictors.recommend.scores import CUSTOMER, CUSTOMER_IN_CONTEXT, context_scores, customer_scores
+from mlops.predictors.recommend.signals import UNKNOWN, Batch, Floats, Signals
+
+PER_GENERATOR = 60
+LARGEST = 60_000.0  # what half precision holds
+# Tables whose single values, over the items of the context, are told beside their sum.
+SPREAD = ("cosine_h365", "given_h60", "cosine_customer", "order")
+OF_CONTEXT = ("log_price", "age", "pop_h365", "pop_h30", "basket", "log_orders")
+
+
+class Slot(StrEnum):
+    """What is asked, told by the fields of the query alone."""
+
+    HOME = "home"  # a known customer, re-buys welcome
+    NEW = "new"  # a known customer, nothing that was bought before
+    PAGE = "page"  # one product is seen
+    CART = "cart"  # several products are in the cart
+    COLD = "cold"  # nothing is known
+
+
+SOURCES: dict[Slot, tuple[str, ...]] = {
+    Slot.HOME: (
+        "popular",
+        "own_h60",
+        "own_h180",
+        "knn_h60",
+        "knn_h15",
+        "customer_h60",
+        "fresh_h60",
+        "recent_h15",
+        "next_r1.5",
+    ),
+    Slot.NEW: (
+        "popular",
+        "knn_h60",
+        "knn_h15",
+        "knn60_h15",
+        "customer_h60",
+        "customer_h15",
+        "fresh_h60",
+        "recent_h15",
+        "next_r1.5",
+        "cosine_r1.5",
+        "cosine_h60",
+    ),
+    Slot.PAGE: (
+        "popular",
+        "x_order",
+        "x_customer",
+        "x_cosine_h60",
+        "x_given_h60",
+        "x_given_h365",
+        "x_rp3",
+        "x_sessions",
+        "x_sessions_recent",
+        "own_h180",
+        "knn_h60",
+    ),
+    Slot.CART: (
+        "popular",
+        "x_order",
+        "x_customer",
+        "x_cosine_h60",
+        "x_cosine_h365",
+        "x_given_h365",
+        "x_rp3",
+        "x_sessions",
+        "x_sessions_recent",
+        "own_h180",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Queries with their candidates, sorted by query and item.
+
+    Args:
+        query, item: int64 [n_pairs].
+        x: float16 [n_pairs, n_features]; NaN where a thing is not known.
+        names: of the features.
+    """
+
+    query: npt.NDArray[np.int64]
+    item: npt.NDArray[np.int64]
+    x: npt.NDArray[np.float16]
+    names: tuple[str, ...]
+
+
+def slots_of(batch: Batch) -> list[Slot]:
+    """The slot of each query."""
+    seen = np.diff(batch.context.indptr)
+    found = []
+    for customer, count, exclude in zip(batch.customer, seen, batch.exclude_owned, strict=True):
+        if count:
+            found.append(Slot.PAGE if count == 1 else Slot.CART)
+        elif customer == UNKNOWN:
+            found.append(Slot.COLD)
+        else:
+            found.append(Slot.NEW if exclude else Slot.HOME)
+    return found
+
+
+def generator_scores(signals: Signals, batch: Batch, slot: Slot) -> dict[str, Floats]:
+    """Scores of every generator of the slot, float32 [n_queries, n_items]; NaN where a customer is needed and unknown."""
+    n = len(batch)
+    found = {"popular": np.broadcast_to(signals.popularity["h10"], (n, signals.n_items))}
+    known = np.flatnonzero(batch.customer != UNKNOWN)
+    names = CUSTOMER_IN_CONTEXT if slot in (Slot.PAGE, Slot.CART) else CUSTOMER
+    if len(known):
+        for name, scores in customer_scores(signals, batch.customer[known], names).items():
+            if len(known) == n:
+                found[name] = scores
+            else:
+                found[name] = np.full((n, signals.n_items), np.nan, np.float32)
+                found[name][known] = scores
+    if slot in (Slot.PAGE, Slot.CART):
+        found |= context_scores(signals, batch)
+    return found
+
+
+def owned_places(signals: Signals, batch: Batch) -> npt.NDArray[np.int32]:
+    """Place + 1 in `own_features` of each pair of query and item, 0 where the customer never bought it."""
+    found = np.zeros((len(batch), signals.n_items), np.int32)
+    known = np.flatnonzero(batch.customer != UNKNOWN)
+    rows = signals.own[batch.customer[known]]
+    found[np.repeat(known, np.diff(rows.indptr)), rows.indices] = rows.data
+    return found
+
+
+def eligible_items(signals: Signals, batch: Batch, places: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """What may be answered: sold before, not in the context, and not owned where that is asked."""
+    found = np.repeat(signals.known[None, :], len(batch), axis=0)
+    query = np.repeat(np.arange(len(batch)), np.diff(batch.context.indptr))
+    found[query, batch.context.indices] = False
+    return found & ~((places > 0) & batch.exclude_owned[:, None])
+
+
+def candidates(
+    scores: dict[str, Floats], eligible: npt.NDArray[np.bool_], slot: Slot, per_generator: int = PER_GENERATOR
+) -> npt.NDArray[np.bool_]:
+    """The union of each source's best."""
+    chosen = np.zeros(eligible.shape, bool)
+    rows = np.arange(len(eligible))[:, None]
+    count = min(per_generator, eligible.shape[1])
+    for name in SOURCES[slot]:
+        if name not in scores:
+            continue
+        allowed = np.where(eligible & (scores[name] > 0), scores[name], -np.inf)
+        at = np.argpartition(-allowed, count - 1, axis=1)[:, :count]
+        chosen[rows, at] |= np.take_along_axis(allowed, at, axis=1) > -np.inf
+    return chosen
+
+
+def pairs(signals: Signals, batch: Batch, slot: Slot) -> Pairs:
+    """The candidates of these queries, all of one slot, with their features."""
+    scores = generator_scores(signals, batch, slot)
+    places = owned_places(signals, batch)
+    eligible = eligible_items(signals, batch, places)
+    query, item = np.nonzero(candidates(scores, eligible, slot))
+    columns = _of_generators(scores, query, item, len(batch))
+    columns |= {name: signals.item_features[item, at] for at, name in enumerate(signals.item_names)}
+    ahead = (batch.at - signals.now)[query]
+    columns["ahead"] = ahead
+    columns |= _of_customer(signals, batch, query, places[query, item], ahead)
+    columns["price_to_customer"] = columns["log_price"] - columns["c_price"]
+    columns["pop_to_customer"] = columns["pop_h365"] - columns["c_pop"]
+    if slot in (Slot.PAGE, Slot.CART):
+        columns |= _of_context(signals, batch, query, item, columns)
+    # Half precision: training keeps millions of rows, and serving must see the same numbers.
+    x = np.empty((len(query), len(columns)), np.float16)
+    for at, column in enumerate(columns.values()):
+        x[:, at] = np.clip(column, -LARGEST, LARGEST)
+    return Pairs(query, item, x, tuple(columns))
+
+
+Columns = dict[str, npt.NDArray[np.floating]]
+
+
+def _of_generators(
+    scores: dict[str, Floats], query: npt.NDArray[np.int64], item: npt.NDArray[np.int64], n: int
+) -> Columns:
+    """Each generator's score, the same over the query's best, and its rank among the query's candidates."""
+    columns: Columns = {}
+    starts = np.searchsorted(query, np.arange(n + 1))
+    lengths = np.diff(starts)
+    width = int(lengths.max(initial=0))
+    inside = np.arange(width)[None, :] < lengths[:, None]
+    padded = np.full((n, width), -np.inf, np.float32)
+    ranks = np.empty((n, width), np.float32)
+    for name, values in scores.items():
+        found = values[query, item]
+        columns[name] = found
+        if name == "popular":
+            continue
+        padded[inside] = np.where(np.isnan(found), -np.inf, found)
+        np.put_along_axis(
+            ranks,
+            np.argsort(-padded, axis=1, kind="stable"),
+            np.arange(width, dtype=np.float32)[None, :],
+            axis=1,
+        )
+        highest = padded.max(axis=1, initial=1e-9)
+        columns[f"{name}:ratio"] = found / highest[query]
+        columns[f"{name}:rank"] = np.where(found > 0, ranks[inside], np.nan)
+    return columns
+
+
+def _of_customer(
+    signals: Signals,
+    batch: Batch,
+    query: npt.NDArray[np.int64],
+    place: npt.NDArray[np.int32],
+    ahead: npt.NDArray[np.float64],
+) -> Columns:
+    columns: Columns = {}
+    bought = np.flatnonzero(place > 0)
+    for at, name in enumerate(signals.own_names):
+        columns[name] = np.full(len(query), np.nan, np.float32)
+        columns[name][bought] = signals.own_features[place[bought] - 1, at]
+    columns["own_since"] = columns["own_since"] + ahead
+    customer = batch.customer[query]
+    known = np.flatnonzero(customer != UNKNOWN)
+    for at, name in enumerate(signals.customer_names):
+        columns[name] = np.full(len(query), np.nan, np.float32)
+        columns[name][known] = signals.customer_features[customer[known], at]
+    columns["c_since"] = columns["c_since"] + ahead
+    return columns
+
+
+def _of_context(
+    signals: Signals, batch: Batch, query: npt.NDArray[np.int64], item: npt.NDArray[np.int64], told: Columns
+) -> Columns:
+    size = np.diff(batch.context.indptr)
+    columns: Columns = {"x_size": size[query].astype(np.float32)}
+    for name in OF_CONTEXT:
+        values = np.nan_to_num(signals.item_features[:, signals.item_names.index(name)])
+        mean = (batch.context @ values) / np.maximum(size, 1)
+        columns[f"x_{name}"] = mean[query]
+        columns[f"to_x_{name}"] = told[name] - mean[query]
+    for name in SPREAD:
+        if name in signals.tables:
+            columns |= _spread(signals.tables[name], batch.context, query, item, name)
+    return columns
+
+
+def _spread(
+    table: sparse.csr_matrix,
+    context: sparse.csr_matrix,
+    query: npt.NDArray[np.int64],
+    item: npt.NDArray[np.int64],
+    name: str,
+) -> Columns:
+    """Highest and lowest value over the context's items, and the share of them that has any."""
+    highest = np.zeros((context.shape[0], context.shape[1]), np.float32)
+    share = np.zeros_like(highest)
+    filled = np.flatnonzero(np.diff(context.indptr))
+    block = table[context.indices]
+    # Rows of one query lie together: their columns are reduced without making them dense.
+    owner = np.repeat(np.arange(context.shape[0]), np.diff(context.indptr))
+    row = np.repeat(owner, np.diff(block.indptr))
+    if len(filled):
+        flat = row * context.shape[1] + block.indices
+        np.maximum.at(highest.reshape(-1), flat, block.data)
+        np.add.at(share.reshape(-1), flat, (block.data > 0).astype(np.float32))
+    count = np.maximum(np.diff(context.indptr), 1)
+    return {f"x_{name}:max": highest[query, item], f"x_{name}:share": share[query, item] / count[query]}

@@ -1,0 +1,134 @@
+"""Candidate generators: each gives every item a score for every query of a batch. Pure.
+
+A score of 0 or less means that the generator does not name the item. Scores of generators that start from a customer are
+computed for queries with a known customer only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from mlops.predictors.recommend.signals import UNKNOWN, Batch, Floats, Signals
+
+NEIGHBOURS = 150
+SESSIONS = {"sessions": (300, 250.0), "sessions_recent": (150, 40.0)}
+# name: (profile, table), a customer's profile carried through a table.
+CARRIED = {
+    "customer_h60": ("h60", "customer"),
+    "customer_h15": ("h15", "customer"),
+    "order_h60": ("h60", "order"),
+    "cosine_h60": ("h60", "cosine_customer"),
+    "recent_h15": ("h15", "cosine_h60"),
+    "next_r1.5": ("r1.5", "next"),
+    "next_r0.5": ("r0.5", "next"),
+    "cosine_r1.5": ("r1.5", "cosine_customer"),
+    "customer_r5": ("r5", "customer"),
+}
+# name: (profile that tells who is alike, profile that tells what they bought).
+ALIKE = {
+    "knn_h365": ("h180", "h365"),
+    "knn_h60": ("h180", "h60"),
+    "knn_h15": ("h180", "h15"),
+    "knn60_h15": ("h60", "h15"),
+}
+IN_CONTEXT = (
+    "order",
+    "customer",
+    "cosine_h60",
+    "cosine_h365",
+    "given_h60",
+    "given_h365",
+    "cosine_customer",
+    "rp3",
+    "next",
+)
+
+CUSTOMER = ("own_h60", "own_h180", *ALIKE, *CARRIED, "fresh_h60")
+CUSTOMER_IN_CONTEXT = ("own_h60", "own_h180", "knn_h60", "knn60_h15", "customer_h60", "recent_h15")
+
+
+def customer_scores(
+    signals: Signals, customer: npt.NDArray[np.int32], names: tuple[str, ...]
+) -> dict[str, Floats]:
+    """Scores float32 [n_queries, n_items] by name for known customers.
+
+    Args:
+        customer: int32 [n_queries], none `UNKNOWN`.
+        names: which of `CUSTOMER`; those that the shop's data cannot feed are left out.
+    """
+    found: dict[str, Floats] = {}
+    profiles = {name: signals.vectors[name][customer] for name in signals.vectors if name != "sessions"}
+    near: dict[str, sparse.csr_matrix] = {}
+    for name in names:
+        if name.startswith("own_"):
+            found[name] = dense(profiles[name.removeprefix("own_")])
+        elif name in ALIKE:
+            alike, votes = ALIKE[name]
+            if alike not in near:
+                near[alike] = _alike(signals.vectors[alike], profiles[alike], customer)
+            found[name] = dense(near[alike] @ signals.vectors[votes])
+        elif name in CARRIED:
+            profile, table = CARRIED[name]
+            if table in signals.tables:
+                found[name] = dense(profiles[profile] @ signals.tables[table])
+    if "fresh_h60" in names and "customer_h60" in found:
+        fresh = signals.popularity["h10"] / (signals.popularity["h365"] + np.float32(1e-6))
+        found["fresh_h60"] = np.maximum(found["customer_h60"], 0) * fresh
+    return found
+
+
+def context_scores(signals: Signals, batch: Batch) -> dict[str, Floats]:
+    """Scores float32 [n_queries, n_items] by name, each beginning with `x_`."""
+    found: dict[str, Floats] = {}
+    context = batch.context
+    size = np.maximum(np.diff(context.indptr), 1).astype(np.float32)[:, None]
+    for name in IN_CONTEXT:
+        if name in signals.tables:
+            found[f"x_{name}"] = dense(context @ signals.tables[name]) / size
+    sessions = signals.vectors["sessions"]
+    if not sessions.shape[0]:
+        return found
+    held = np.asarray(sessions.sum(axis=0)).ravel()
+    rarity = np.log1p(sessions.shape[0] / np.maximum(held, 1)).astype(np.float32)
+    length = np.maximum(np.diff(sessions.indptr), 1).astype(np.float32)
+    weighted = context.multiply(rarity[None, :]).tocsr().astype(np.float32)
+    overlap = dense(weighted @ sessions.T) / np.sqrt(length)[None, :]
+    age = signals.now - signals.session_day
+    for name, (count, half_life) in SESSIONS.items():
+        near = best(overlap * np.exp2(-age / half_life).astype(np.float32)[None, :], count)
+        found[f"x_{name}"] = dense(near @ sessions)
+    own = (
+        np.where(batch.customer == UNKNOWN, -2, batch.customer)[:, None] == signals.session_customer[None, :]
+    )
+    found["x_own_sessions"] = dense(sparse.csr_matrix(np.where(own, overlap, np.float32(0))) @ sessions)
+    return found
+
+
+def dense(matrix: sparse.csr_matrix) -> Floats:
+    found: Floats = matrix.toarray().astype(np.float32, copy=False)
+    return found
+
+
+def best(scores: Floats, count: int) -> sparse.csr_matrix:
+    """The highest positive scores of each row, at most `count` of them."""
+    width = scores.shape[1]
+    if width > count:
+        at = np.argpartition(-scores, count - 1, axis=1)[:, :count]
+        values = np.take_along_axis(scores, at, axis=1)
+    else:
+        at, values = np.broadcast_to(np.arange(width), scores.shape), scores
+    held = values > 0
+    indptr = np.concatenate([[0], np.cumsum(held.sum(axis=1))])
+    return sparse.csr_matrix((values[held], at[held], indptr), shape=scores.shape)
+
+
+def _alike(
+    profiles: sparse.csr_matrix, asked: sparse.csr_matrix, customer: npt.NDArray[np.int32]
+) -> sparse.csr_matrix:
+    """The customers with the nearest profiles (cosine), the asking one left out."""
+    length = np.sqrt(np.asarray(profiles.multiply(profiles).sum(axis=1)).ravel())
+    overlap = dense(asked @ profiles.T) / np.maximum(length, 1e-9).astype(np.float32)[None, :]
+    overlap[np.arange(len(customer)), customer] = 0.0
+    return best(overlap, NEIGHBOURS)

@@ -1,0 +1,146 @@
+"""The recommender: several generators name candidates, one ranker per slot orders them. Pure.
+
+Where a ranker did not beat the best generator on held-out queries of this shop, that generator answers (`Choice`). Every
+query is answered with as many items as are eligible: what neither names is filled from the list for newcomers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+
+from mlops.predictors.recommend.features import (
+    Slot,
+    eligible_items,
+    generator_scores,
+    owned_places,
+    pairs,
+    slots_of,
+)
+from mlops.predictors.recommend.signals import UNKNOWN, Batch, Floats, Signals
+
+# Dense numbers of one generator in a batch: 1.2 million are 5 MB, and about thirty such arrays live at once.
+DENSE = 1_200_000
+RANKER = "ranker"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Who answers a slot, by whether the customer is known: `RANKER` or the name of a generator."""
+
+    known: str
+    unknown: str
+
+    def of(self, *, known: bool) -> str:
+        return self.known if known else self.unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Args:
+    item: int64 [n], distinct, best first.
+    score: float64 [n], not rising; equal scores are ordered by item.
+    """
+
+    item: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class TwoStage:
+    """Args:
+    signals: what is known of the shop.
+    newcomers: float32 [n_items], the list for people of whom nothing is known.
+    rankers: LightGBM models in text form, by slot.
+    choices: who answers which slot.
+    """
+
+    signals: Signals
+    newcomers: Floats
+    rankers: Mapping[Slot, lgb.Booster]
+    choices: Mapping[Slot, Choice]
+
+    def recommend(self, batch: Batch, counts: npt.NDArray[np.int64]) -> list[Answer]:
+        """Answers to queries of any slots, in their order.
+
+        Args:
+            counts: int64 [n_queries], how many items are wanted.
+        """
+        found: list[Answer | None] = [None] * len(batch)
+        slots = np.array(slots_of(batch))
+        for slot in Slot:
+            rows = np.flatnonzero(slots == slot)
+            for part in chunks(len(rows), self.signals):
+                at = rows[part]
+                for place, answer in zip(at, self._answer(batch.take(at), slot, counts[at]), strict=True):
+                    found[place] = answer
+        return [each for each in found if each is not None]
+
+    def _answer(self, batch: Batch, slot: Slot, counts: npt.NDArray[np.int64]) -> list[Answer]:
+        eligible = eligible_items(self.signals, batch, owned_places(self.signals, batch))
+        # From 0 to 1 by place, so that a filled item never comes before a named one.
+        value = np.broadcast_to(_by_place(self.newcomers), eligible.shape).astype(np.float64)
+        choice = self.choices.get(slot)
+        if choice is not None and slot != Slot.COLD:
+            known = batch.customer != UNKNOWN
+            for who in (choice.known, choice.unknown) if choice.known != choice.unknown else (choice.known,):
+                rows = np.flatnonzero(np.where(known, choice.known == who, choice.unknown == who))
+                if len(rows):
+                    self._name(batch.take(rows), slot, who, value, rows)
+        value[~eligible] = -np.inf
+        return [_best(row, int(count)) for row, count in zip(value, counts, strict=True)]
+
+    def _name(
+        self, batch: Batch, slot: Slot, who: str, value: npt.NDArray[np.float64], rows: npt.NDArray[np.intp]
+    ) -> None:
+        """Lift what is named above 1, in its order."""
+        if who == RANKER:
+            found = pairs(self.signals, batch, slot)
+            if len(found.query):
+                score = predicted(self.rankers[slot], found.x)
+                value[rows[found.query], found.item] = 2 + score - score.min()
+            return
+        scores = generator_scores(self.signals, batch, slot).get(who)
+        if scores is not None:
+            named = np.where(scores > 0, scores, 0).astype(np.float64)
+            highest = np.maximum(named.max(axis=1, initial=0.0, keepdims=True), 1e-12)
+            value[rows] = np.where(named > 0, 2 + named / highest, value[rows])
+
+
+def predicted(ranker: lgb.Booster, x: npt.NDArray[np.float16]) -> npt.NDArray[np.float64]:
+    """Scores of these pairs, float64 [n_pairs]; one thread, because threads that wait for each other cost more."""
+    found: npt.NDArray[np.float64] = np.asarray(
+        ranker.predict(x.astype(np.float32), num_threads=1), np.float64
+    )
+    return found
+
+
+def chunks(n: int, signals: Signals) -> Iterator[slice]:
+    """Parts of n queries that keep the dense arrays small."""
+    widest = max(signals.n_items, signals.own.shape[0], signals.vectors["sessions"].shape[0], 1)
+    step = int(np.clip(DENSE * 3 // widest, 8, 256))
+    for start in range(0, n, step):
+        yield slice(start, min(start + step, n))
+
+
+def _by_place(scores: Floats) -> npt.NDArray[np.float64]:
+    """1 for the best, towards 0 for the last; equal scores by item."""
+    n = len(scores)
+    found = np.empty(n)
+    found[np.argsort(-scores, kind="stable")] = 1 - np.arange(n) / max(n, 1)
+    return found
+
+
+def _best(value: npt.NDArray[np.float64], count: int) -> Answer:
+    allowed = np.flatnonzero(value > -np.inf)
+    scores = value[allowed]
+    if len(allowed) > count:
+        # What ties with the last place stays in, so that equal scores are ordered by item.
+        least = np.partition(scores, len(scores) - count)[len(scores) - count]
+        allowed, scores = allowed[scores >= least], scores[scores >= least]
+    order = np.lexsort((allowed, -scores))[:count]
+    return Answer(allowed[order], scores[order])

@@ -1,0 +1,173 @@
+"""The ranker of a slot: LightGBM's LambdaRank over the union of the generators, and who may answer. Pure.
+
+Burges 2010, "From RankNet to LambdaRank to LambdaMART". It learns on the older windows, and is measured on the newest one
+beside each generator; then it learns once more on all of them, with the number of trees that was best there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+
+from mlops.predictors.recommend.features import Slot
+from mlops.predictors.recommend.two_stage import RANKER, Choice
+from mlops.training.recommend.examples import Examples, ndcg
+
+MOST_TREES, STEP = 240, 20
+# Below this many held-out queries nothing is told apart.
+LEAST_HELD_OUT = 50
+LEAST_POSITIVES = 200
+DEFAULTS = {
+    Slot.HOME: Choice("own_h180", "popular"),
+    Slot.NEW: Choice("popular", "popular"),
+    Slot.PAGE: Choice("x_given_h365", "x_given_h365"),
+    Slot.CART: Choice("x_order", "x_order"),
+}
+PARAMETERS: dict[str, Any] = {
+    "objective": "lambdarank",
+    "label_gain": [0, 1],
+    "lambdarank_truncation_level": 40,
+    "learning_rate": 0.08,
+    "num_leaves": 15,
+    "feature_fraction": 0.5,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "lambda_l2": 5.0,
+    "max_bin": 63,
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 2,
+    "verbosity": -1,
+}
+# A leaf holds at least this share of the rows, so that a small shop's trees do not learn single orders by heart.
+LEAF_SHARE, LARGEST_LEAF, SMALLEST_LEAF = 1 / 3_000, 200, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """Args:
+    ranker: None when it may answer nobody.
+    held_out: NDCG@10 by name and by known or unknown customer, on the newest window.
+    """
+
+    ranker: lgb.Booster | None
+    choice: Choice
+    held_out: dict[str, Any]
+
+
+class _Stored(lgb.Sequence):  # type: ignore[misc]
+    """Rows in half precision, given to LightGBM a piece at a time."""
+
+    batch_size = 8192
+
+    def __init__(self, x: npt.NDArray[np.float16]) -> None:
+        self.x = x
+
+    def __getitem__(self, at: int | slice | list[int]) -> npt.NDArray[np.float64]:
+        return self.x[at].astype(np.float64)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def learn(slot: Slot, older: Sequence[Examples], newest: Examples, held_out: Examples, seed: int) -> Learnt:
+    """The ranker of a slot and who answers it.
+
+    Args:
+        older: examples of the windows before the newest one.
+        newest: the newest window's examples, for the last fit.
+        held_out: queries of the newest window with all of their candidates.
+    """
+    default = DEFAULTS[slot]
+    if (
+        sum(int(each.bought.sum()) for each in older) < LEAST_POSITIVES
+        or len(held_out.sizes) < LEAST_HELD_OUT
+    ):
+        return Learnt(None, _best_generators(held_out, default)[0], {})
+    chooser = fit(older, MOST_TREES, seed)
+    by_trees = _by_trees(chooser, held_out)
+    trees = max(by_trees, key=lambda each: (by_trees[each].mean(), -each))
+    choice, told = _best_generators(held_out, default)
+    told |= {"trees": trees, "queries": len(held_out.sizes)}
+    answers = {}
+    for known in (True, False):
+        of = held_out.known == known
+        who = choice.of(known=known)
+        group = "known" if known else "unknown"
+        if of.sum() >= LEAST_HELD_OUT:
+            gain = by_trees[trees][of] - ndcg(_column(held_out, who), held_out)[of]
+            told[f"{RANKER}, {group}"] = float(by_trees[trees][of].mean())
+            who = RANKER if gain.mean() > _error(gain) else who
+        elif len(held_out.sizes) - of.sum() < LEAST_HELD_OUT:
+            who = choice.of(known=known)
+        answers[known] = who
+    choice = Choice(answers[True], answers[False])
+    if RANKER not in (choice.known, choice.unknown):
+        return Learnt(None, choice, told)
+    return Learnt(fit([newest, *older], trees, seed), choice, told)
+
+
+def fit(parts: Sequence[Examples], trees: int, seed: int) -> lgb.Booster:
+    """A ranker of so many trees; the same parts and seed give the same text."""
+    rows = sum(len(each.item) for each in parts)
+    leaf = int(np.clip(rows * LEAF_SHARE, SMALLEST_LEAF, LARGEST_LEAF))
+    parameters = {**PARAMETERS, "min_data_in_leaf": leaf, "seed": seed}
+    stored = [_Stored(each.x) for each in parts if len(each.x)]
+    data = lgb.Dataset(
+        stored,
+        label=np.concatenate([each.bought for each in parts]).astype(np.float32),
+        group=np.concatenate([each.sizes for each in parts]),
+        feature_name=[name.replace(":", "__") for name in parts[0].names],
+        params=parameters,
+    )
+    return lgb.train(parameters, data, trees)
+
+
+def _by_trees(ranker: lgb.Booster, found: Examples) -> dict[int, npt.NDArray[np.float64]]:
+    """NDCG@10 of each query by number of trees."""
+    total = np.zeros(len(found.item))
+    x = found.x.astype(np.float32)
+    held: dict[int, npt.NDArray[np.float64]] = {}
+    for start in range(0, ranker.current_iteration(), STEP):
+        total += np.asarray(
+            ranker.predict(x, start_iteration=start, num_iteration=STEP, num_threads=1), np.float64
+        )
+        held[start + STEP] = ndcg(total, found)
+    return held
+
+
+def _best_generators(found: Examples, default: Choice) -> tuple[Choice, dict[str, Any]]:
+    """The best single generator for known and for unknown customers; another than the default must clearly beat it."""
+    told: dict[str, Any] = {}
+    chosen = {}
+    names = [name.removesuffix(":ratio") for name in found.names if name.endswith(":ratio")] + ["popular"]
+    for known in (True, False):
+        of = found.known == known
+        usual = default.of(known=known)
+        chosen[known] = usual
+        if of.sum() < LEAST_HELD_OUT or usual not in names:
+            continue
+        measured = {name: ndcg(_column(found, name), found)[of] for name in names}
+        told |= {
+            f"{name}, {'known' if known else 'unknown'}": float(each.mean())
+            for name, each in measured.items()
+        }
+        best = max(measured, key=lambda name: (measured[name].mean(), name))
+        gain = measured[best] - measured[usual]
+        if gain.mean() > _error(gain):
+            chosen[known] = best
+    return Choice(chosen[True], chosen[False]), told
+
+
+def _column(found: Examples, name: str) -> npt.NDArray[np.float32]:
+    return found.x[:, found.names.index(name)].astype(np.float32)
+
+
+def _error(differences: npt.NDArray[np.float64]) -> float:
+    """Standard error of the mean."""
+    return float(differences.std() / np.sqrt(max(len(differences), 1)))
