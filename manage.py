@@ -12,6 +12,7 @@ if __name__ == "__main__":
         os.environ.setdefault("SHELFWISE_LOCAL", "1")
         # Our matrices are many and small: threads would wait for each other, and sums depend on their number.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from django.core.management import execute_from_command_line
 
     try:

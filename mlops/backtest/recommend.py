@@ -64,7 +64,7 @@ def asked(book: Ledger, queries: pl.DataFrame) -> Batch:
     """The queries in the numbers of the ledger; SKUs that never sold are passed over."""
     number = {sku: at for at, sku in enumerate(book.skus)}
     contexts = [
-        np.array([number[sku] for sku in context if sku in number], np.int32)
+        np.fromiter((number[sku] for sku in context if sku in number), np.int32)
         for context in queries["context_skus"].to_list()
     ]
     return Batch(

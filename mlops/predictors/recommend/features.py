@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from mlops.predictors.recommend.scores import CUSTOMER, CUSTOMER_IN_CONTEXT, context_scores, customer_scores
+from mlops.predictors.recommend.scores import (
+    CONTEXT,
+    CUSTOMER,
+    CUSTOMER_IN_CONTEXT,
+    context_scores,
+    customer_scores,
+)
 from mlops.predictors.recommend.signals import UNKNOWN, Batch, Floats, Signals
 
 PER_GENERATOR = 60
@@ -112,8 +119,15 @@ def slots_of(batch: Batch) -> list[Slot]:
     return found
 
 
+def generators_of(slot: Slot) -> tuple[str, ...]:
+    """Every generator that can speak in the slot; which of them do depends on the shop's data."""
+    if slot in (Slot.PAGE, Slot.CART):
+        return ("popular", *CUSTOMER_IN_CONTEXT, *CONTEXT)
+    return ("popular", *CUSTOMER)
+
+
 def generator_scores(signals: Signals, batch: Batch, slot: Slot) -> dict[str, Floats]:
-    """Scores of every generator of the slot, float32 [n_queries, n_items]; NaN where a customer is needed and unknown."""
+    """Scores of the generators that the data can feed, float32 [n_queries, n_items]; NaN where the customer is missing."""
     n = len(batch)
     found = {"popular": np.broadcast_to(signals.popularity["h10"], (n, signals.n_items))}
     known = np.flatnonzero(batch.customer != UNKNOWN)
@@ -169,7 +183,7 @@ def pairs(signals: Signals, batch: Batch, slot: Slot) -> Pairs:
     places = owned_places(signals, batch)
     eligible = eligible_items(signals, batch, places)
     query, item = np.nonzero(candidates(scores, eligible, slot))
-    columns = _of_generators(scores, query, item, len(batch))
+    columns = _of_generators(generators_of(slot), scores, query, item, len(batch))
     columns |= {name: signals.item_features[item, at] for at, name in enumerate(signals.item_names)}
     ahead = (batch.at - signals.now)[query]
     columns["ahead"] = ahead
@@ -185,32 +199,35 @@ def pairs(signals: Signals, batch: Batch, slot: Slot) -> Pairs:
     return Pairs(query, item, x, tuple(columns))
 
 
-Columns = dict[str, npt.NDArray[np.floating]]
+Columns = dict[str, npt.NDArray[Any]]
 
 
 def _of_generators(
-    scores: dict[str, Floats], query: npt.NDArray[np.int64], item: npt.NDArray[np.int64], n: int
+    names: tuple[str, ...],
+    scores: dict[str, Floats],
+    query: npt.NDArray[np.int64],
+    item: npt.NDArray[np.int64],
+    n: int,
 ) -> Columns:
-    """Each generator's score, the same over the query's best, and its rank among the query's candidates."""
+    """Each generator's score, the same over the query's best, and its rank among the query's candidates.
+
+    The columns are the same for every batch and window; those of a generator that does not speak hold NaN.
+    """
     columns: Columns = {}
-    starts = np.searchsorted(query, np.arange(n + 1))
-    lengths = np.diff(starts)
+    lengths = np.bincount(query, minlength=n)
     width = int(lengths.max(initial=0))
     inside = np.arange(width)[None, :] < lengths[:, None]
     padded = np.full((n, width), -np.inf, np.float32)
     ranks = np.empty((n, width), np.float32)
-    for name, values in scores.items():
-        found = values[query, item]
+    silent = np.full(len(query), np.nan, np.float32)
+    for name in names:
+        found = scores[name][query, item] if name in scores else silent
         columns[name] = found
         if name == "popular":
             continue
         padded[inside] = np.where(np.isnan(found), -np.inf, found)
-        np.put_along_axis(
-            ranks,
-            np.argsort(-padded, axis=1, kind="stable"),
-            np.arange(width, dtype=np.float32)[None, :],
-            axis=1,
-        )
+        order = np.argsort(-padded, axis=1, kind="stable")
+        np.put_along_axis(ranks, order, np.arange(width, dtype=np.float32)[None, :], axis=1)
         highest = padded.max(axis=1, initial=1e-9)
         columns[f"{name}:ratio"] = found / highest[query]
         columns[f"{name}:rank"] = np.where(found > 0, ranks[inside], np.nan)
@@ -250,8 +267,10 @@ def _of_context(
         columns[f"x_{name}"] = mean[query]
         columns[f"to_x_{name}"] = told[name] - mean[query]
     for name in SPREAD:
-        if name in signals.tables:
-            columns |= _spread(signals.tables[name], batch.context, query, item, name)
+        table = signals.tables.get(name)
+        if table is None:
+            table = sparse.csr_matrix((signals.n_items, signals.n_items), dtype=np.float32)
+        columns |= _spread(table, batch.context, query, item, name)
     return columns
 
 

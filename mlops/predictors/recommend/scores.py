@@ -45,6 +45,7 @@ IN_CONTEXT = (
     "next",
 )
 
+CONTEXT = (*(f"x_{name}" for name in IN_CONTEXT), *(f"x_{name}" for name in SESSIONS), "x_own_sessions")
 CUSTOMER = ("own_h60", "own_h180", *ALIKE, *CARRIED, "fresh_h60")
 CUSTOMER_IN_CONTEXT = ("own_h60", "own_h180", "knn_h60", "knn60_h15", "customer_h60", "recent_h15")
 

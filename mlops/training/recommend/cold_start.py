@@ -107,10 +107,10 @@ def _design(shares: dict[str, Floats]) -> npt.NDArray[np.float64]:
 
 def _gain(truth: Asked, n: int) -> npt.NDArray[np.float64]:
     """What each item would have brought, a customer's best list being worth 1."""
-    found = np.zeros(n)
+    found: npt.NDArray[np.float64] = np.zeros(n)
     for items in truth.relevant:
         found[items] += 1 / _DISCOUNT[: len(items)].sum()
-    return found / found.sum()
+    return np.asarray(found / found.sum())
 
 
 def _learn(windows: list[tuple[dict[str, Floats], Asked]]) -> npt.NDArray[np.float64]:

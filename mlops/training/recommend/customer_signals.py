@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
@@ -10,7 +12,7 @@ from mlops.predictors.recommend.signals import Floats
 from mlops.training.recommend.item_signals import Doubles, decay
 from mlops.training.recommend.sales import GUEST, Sales
 
-Columns = dict[str, npt.NDArray[np.floating]]
+Columns = dict[str, npt.NDArray[Any]]
 
 
 def orders_back(sales: Sales) -> npt.NDArray[np.int64]:

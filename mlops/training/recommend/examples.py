@@ -103,9 +103,15 @@ def examples(
 
 def joined(parts: list[Examples]) -> Examples:
     """One after the other."""
-    columns = ("x", "bought", "item", "sizes", "known", "ideal", "unit")
     return Examples(
-        *(np.concatenate([getattr(each, name) for each in parts]) for name in columns), parts[0].names
+        x=np.concatenate([each.x for each in parts]),
+        bought=np.concatenate([each.bought for each in parts]),
+        item=np.concatenate([each.item for each in parts]),
+        sizes=np.concatenate([each.sizes for each in parts]),
+        known=np.concatenate([each.known for each in parts]),
+        ideal=np.concatenate([each.ideal for each in parts]),
+        unit=np.concatenate([each.unit for each in parts]),
+        names=parts[0].names,
     )
 
 

@@ -25,6 +25,7 @@ from mlops.training.recommend.windows import ask, window_length, window_starts
 
 # Queries of the newest window that measure; an NDCG of 1,500 has an error of about 0.007.
 HELD_OUT = 1_500
+ENOUGH_HELD_OUT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,15 @@ class Fitted:
 
 @dataclass(slots=True)
 class _Gathered:
+    """Examples of one slot: of the held-out windows, whole and sampled, and of those before them."""
+
+    held_out: list[Examples] = field(default_factory=list)
+    newest: list[Examples] = field(default_factory=list)
     older: list[Examples] = field(default_factory=list)
-    newest: Examples | None = None
-    held_out: Examples | None = None
+
+    @property
+    def measured(self) -> int:
+        return sum(len(each.sizes) for each in self.held_out)
 
 
 def fit_recommender(
@@ -92,24 +99,24 @@ def _gather(
     asked = ask(slot, sales, signals.now, length, generator, MOST_QUERIES[slot])
     if not len(asked):
         return
-    if place:
+    # A small shop asks little in one window: it holds out more of them, as long as nothing is learnt from those.
+    if place and (found.older or found.measured >= ENOUGH_HELD_OUT):
         found.older.append(examples(signals, asked, slot, generator, NEGATIVES[slot]))
         return
     chosen = np.zeros(len(asked), bool)
     chosen[generator.permutation(len(asked))[:HELD_OUT]] = True
-    found.held_out = examples(signals, asked.of(chosen), slot, generator)
-    parts = [found.held_out.sampled(NEGATIVES[slot], generator)]
+    found.held_out.append(examples(signals, asked.of(chosen), slot, generator))
+    found.newest.append(found.held_out[-1].sampled(NEGATIVES[slot], generator))
     if not chosen.all():
-        parts.append(examples(signals, asked.of(~chosen), slot, generator, NEGATIVES[slot]))
-    found.newest = joined(parts)
+        found.newest.append(examples(signals, asked.of(~chosen), slot, generator, NEGATIVES[slot]))
 
 
 def _learn(
     slot: Slot, found: _Gathered, rankers: dict[Slot, lgb.Booster], seed: int
 ) -> tuple[Choice, dict[str, Any]]:
-    if found.held_out is None or found.newest is None:
+    if not found.held_out:
         return DEFAULTS[slot], {}
-    learnt = learn(slot, found.older, found.newest, found.held_out, seed)
+    learnt = learn(slot, found.older, found.newest, joined(found.held_out), seed)
     if learnt.ranker is not None:
         rankers[slot] = learnt.ranker
     return learnt.choice, learnt.held_out

@@ -32,7 +32,7 @@ def first_orders(sales: Sales) -> npt.NDArray[np.bool_]:
     named = sales.customer != GUEST
     earliest = np.full(sales.n_customers, np.inf)
     np.minimum.at(earliest, sales.customer[named], sales.day[named])
-    found = named.copy()
+    found: npt.NDArray[np.bool_] = named.copy()
     found[named] = sales.day[named] <= earliest[sales.customer[named]]
     return found
 

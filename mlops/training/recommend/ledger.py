@@ -77,12 +77,12 @@ def ledger(lines: pl.DataFrame) -> Ledger:
     by_day = np.lexsort((rows["order_id"].rle_id().to_numpy(), day))
     if not dated:
         # Another clock, another sequence: orders are numbered by time.
-        _, order = np.unique(_first_places(order[by_day]), return_inverse=True)
+        order = np.unique(_first_places(order[by_day]), return_inverse=True)[1].astype(np.int32)
     sales = Sales(
         n_items=len(skus),
         n_customers=len(customers),
         n_orders=int(order.max(initial=-1)) + 1,
-        order=order.astype(np.int32) if not dated else order[by_day],
+        order=order if not dated else order[by_day],
         item=_numbers(rows["sku"], skus, 0)[by_day],
         customer=customer[by_day],
         day=day[by_day],

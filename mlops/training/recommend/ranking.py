@@ -18,7 +18,7 @@ from mlops.predictors.recommend.features import Slot
 from mlops.predictors.recommend.two_stage import RANKER, Choice
 from mlops.training.recommend.examples import Examples, ndcg
 
-MOST_TREES, STEP = 240, 20
+MOST_TREES, STEP = 160, 20
 # Below this many held-out queries nothing is told apart.
 LEAST_HELD_OUT = 50
 LEAST_POSITIVES = 200
@@ -32,19 +32,19 @@ PARAMETERS: dict[str, Any] = {
     "objective": "lambdarank",
     "label_gain": [0, 1],
     "lambdarank_truncation_level": 40,
-    "learning_rate": 0.08,
+    "learning_rate": 0.1,
     "num_leaves": 15,
-    "feature_fraction": 0.5,
+    "feature_fraction": 0.35,
     "bagging_fraction": 0.7,
     "bagging_freq": 1,
     "lambda_l2": 5.0,
     "max_bin": 63,
     "deterministic": True,
     "force_row_wise": True,
-    "num_threads": 2,
     "verbosity": -1,
 }
 # A leaf holds at least this share of the rows, so that a small shop's trees do not learn single orders by heart.
+THREADS, LEAST_ROWS_FOR_THREADS = 2, 50_000
 LEAF_SHARE, LARGEST_LEAF, SMALLEST_LEAF = 1 / 3_000, 200, 20
 
 
@@ -60,7 +60,7 @@ class Learnt:
     held_out: dict[str, Any]
 
 
-class _Stored(lgb.Sequence):  # type: ignore[misc]
+class _Stored(lgb.Sequence):
     """Rows in half precision, given to LightGBM a piece at a time."""
 
     batch_size = 8192
@@ -75,13 +75,15 @@ class _Stored(lgb.Sequence):  # type: ignore[misc]
         return len(self.x)
 
 
-def learn(slot: Slot, older: Sequence[Examples], newest: Examples, held_out: Examples, seed: int) -> Learnt:
+def learn(
+    slot: Slot, older: Sequence[Examples], newest: Sequence[Examples], held_out: Examples, seed: int
+) -> Learnt:
     """The ranker of a slot and who answers it.
 
     Args:
-        older: examples of the windows before the newest one.
-        newest: the newest window's examples, for the last fit.
-        held_out: queries of the newest window with all of their candidates.
+        older: examples of the windows before the held-out ones.
+        newest: examples of the held-out windows, for the last fit.
+        held_out: queries of those windows with all of their candidates.
     """
     default = DEFAULTS[slot]
     if (
@@ -109,14 +111,16 @@ def learn(slot: Slot, older: Sequence[Examples], newest: Examples, held_out: Exa
     choice = Choice(answers[True], answers[False])
     if RANKER not in (choice.known, choice.unknown):
         return Learnt(None, choice, told)
-    return Learnt(fit([newest, *older], trees, seed), choice, told)
+    return Learnt(fit([*newest, *older], trees, seed), choice, told)
 
 
 def fit(parts: Sequence[Examples], trees: int, seed: int) -> lgb.Booster:
     """A ranker of so many trees; the same parts and seed give the same text."""
     rows = sum(len(each.item) for each in parts)
     leaf = int(np.clip(rows * LEAF_SHARE, SMALLEST_LEAF, LARGEST_LEAF))
-    parameters = {**PARAMETERS, "min_data_in_leaf": leaf, "seed": seed}
+    # The trees do not depend on the number of threads (`deterministic`); for few rows a second one is in the way.
+    threads = 1 if rows < LEAST_ROWS_FOR_THREADS else THREADS
+    parameters = {**PARAMETERS, "min_data_in_leaf": leaf, "seed": seed, "num_threads": threads}
     stored = [_Stored(each.x) for each in parts if len(each.x)]
     data = lgb.Dataset(
         stored,

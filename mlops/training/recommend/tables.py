@@ -35,7 +35,7 @@ def scaled_rows(matrix: sparse.csr_matrix, weight: npt.NDArray[np.float64] | Flo
 
 def sizes(matrix: sparse.csr_matrix) -> npt.NDArray[np.float64]:
     """Stored values of each row, at least 1."""
-    return np.maximum(np.diff(matrix.indptr), 1).astype(np.float64)
+    return np.asarray(np.maximum(np.diff(matrix.indptr), 1), np.float64)
 
 
 def gram_blocks(left: sparse.csr_matrix, right: sparse.csr_matrix) -> Iterator[tuple[int, Floats]]:
