@@ -38,5 +38,23 @@ class SubCommand(Protocol):
         ...
 
 
+class MissingLibrary(RuntimeError):
+    """The machine lacks something that is no Python package; the message says what to install."""
+
+
 def sub_command(name: str) -> SubCommand:
-    return cast(SubCommand, import_module(MODULES[name]))
+    """The sub-command of this name.
+
+    Raises:
+        MissingLibrary: LightGBM cannot be loaded on this machine.
+    """
+    try:
+        return cast(SubCommand, import_module(MODULES[name]))
+    except OSError as error:
+        # LightGBM's wheel leaves the OpenMP runtime to the system, and no wheel brings it under the name asked for.
+        if "libgomp" not in str(error):
+            raise
+        raise MissingLibrary(
+            "LightGBM needs the GNU OpenMP runtime libgomp.so.1: install libgomp1 (Debian, Ubuntu) or libgomp "
+            "(Fedora, Alpine) with the system's package manager, then run this again"
+        ) from error

@@ -6,9 +6,9 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
-from mlops.backtest.commands import MODULES, BadInput, sub_command
+from mlops.backtest.commands import MODULES, BadInput, MissingLibrary, sub_command
 
 UNUSABLE = 2
 
@@ -20,7 +20,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         kinds = parser.add_subparsers(dest="what", required=True, metavar="|".join(MODULES))
         for name in MODULES:
-            module = sub_command(name)
+            try:
+                module = sub_command(name)
+            except MissingLibrary as error:
+                raise CommandError(str(error)) from error
             module.add_arguments(kinds.add_parser(name, help=module.HELP, description=module.HELP))
 
     def handle(self, *args: Any, **options: Any) -> None:
