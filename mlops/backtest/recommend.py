@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from mlops.backtest.commands import BadInput, Tell
 from mlops.backtest.recommend_files import read_lines, read_products, read_queries, refuse_name, write_answers
 from mlops.predictors.recommend.features import slots_of
 from mlops.predictors.recommend.signals import Batch
+from mlops.training.recommend.content import content_table
 from mlops.training.recommend.fit import fit_recommender
 from mlops.training.recommend.ledger import Ledger, ledger
 from mlops.training.recommend.windows import context_matrix
@@ -36,8 +38,7 @@ def run(options: Mapping[str, Any], tell: Tell) -> None:
     refuse_name(options["out"])
     lines = read_lines(options["train"], now=datetime.now(UTC) + timedelta(days=1))
     queries = read_queries(options["queries"])
-    if options["products"] is not None:
-        read_products(options["products"])
+    products = {} if options["products"] is None else read_products(options["products"])
     book = ledger(lines)
     if not len(book.sales):
         raise BadInput(
@@ -46,7 +47,10 @@ def run(options: Mapping[str, Any], tell: Tell) -> None:
         )
     tell(f"{len(book.sales)} order lines, {len(book.skus)} products, {len(book.customers)} customers")
     batch = asked(book, queries)
-    fitted = fit_recommender(book.sales, book.now, set(slots_of(batch)), options["seed"], tell)
+    content = content_table(book.skus, products, codes=book.sales.dated)
+    fitted = fit_recommender(
+        book.sales, book.now, set(slots_of(batch)), options["seed"], tell, content=content
+    )
     tell(f"{len(batch)} queries")
     answers = fitted.recommender.recommend(batch, queries["k"].to_numpy())
     write_answers(
@@ -63,13 +67,14 @@ def run(options: Mapping[str, Any], tell: Tell) -> None:
 def asked(book: Ledger, queries: pl.DataFrame) -> Batch:
     """The queries in the numbers of the ledger; SKUs that never sold are passed over."""
     number = {sku: at for at, sku in enumerate(book.skus)}
-    contexts = [
-        np.fromiter((number[sku] for sku in context if sku in number), np.int32)
-        for context in queries["context_skus"].to_list()
-    ]
+    contexts = [_numbers(context, number) for context in queries["context_skus"].to_list()]
     return Batch(
         book.customer(queries["customer_id"].to_list()),
         book.day(queries["at"].to_numpy()),
         context_matrix(contexts, len(book.skus)),
         queries["exclude_owned"].to_numpy(),
     )
+
+
+def _numbers(skus: Sequence[str], number: Mapping[str, int]) -> npt.NDArray[np.int32]:
+    return np.array([number[sku] for sku in skus if sku in number], np.int32)

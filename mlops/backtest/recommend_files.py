@@ -56,21 +56,31 @@ def read(path: Path, columns: Sequence[str]) -> Table:
     Raises:
         BadInput: it is not there, not readable, empty of columns, or lacks one.
     """
-    if not path.is_file():
-        raise BadInput(f"{path}: there is no such file")
-    if not path.name.endswith(SUFFIXES):
-        raise BadInput(f"{path}: the name must end in {', '.join(SUFFIXES)}")
-    is_csv = not path.name.endswith(".parquet")
-    try:
-        frame = pl.read_csv(path, infer_schema=False) if is_csv else pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise BadInput(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+    frame = read_frame(path)
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise BadInput(
             f"{path}: column {', '.join(missing)} is missing, row 1; the file has {', '.join(frame.columns)}"
         )
-    return Table(frame.select(columns), path, 2 if is_csv else 1)
+    return Table(frame.select(columns), path, 1 if path.name.endswith(".parquet") else 2)
+
+
+def read_frame(path: Path) -> pl.DataFrame:
+    """All of a file; the columns of a CSV are text.
+
+    Raises:
+        BadInput: it is not there or not readable.
+    """
+    if not path.is_file():
+        raise BadInput(f"{path}: there is no such file")
+    if not path.name.endswith(SUFFIXES):
+        raise BadInput(f"{path}: the name must end in {', '.join(SUFFIXES)}")
+    try:
+        return (
+            pl.read_parquet(path) if path.name.endswith(".parquet") else pl.read_csv(path, infer_schema=False)
+        )
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise BadInput(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def read_lines(path: Path, *, now: datetime) -> pl.DataFrame:
@@ -134,8 +144,8 @@ def read_queries(path: Path) -> pl.DataFrame:
     )
 
 
-def read_products(path: Path) -> pl.DataFrame:
-    """Products: sku as text, and what else the file tells, as text.
+def read_products(path: Path) -> dict[str, dict[str, str | None]]:
+    """What the file tells in words of each product, by SKU and column.
 
     Raises:
         BadInput: there is no sku, or one comes twice.
@@ -143,16 +153,15 @@ def read_products(path: Path) -> pl.DataFrame:
     table = read(path, ("sku",))
     sku = _text(table, "sku", required=True)
     table.refuse("sku", ~sku.is_first_distinct(), "this sku came before; each product must have one row")
-    is_csv = not path.name.endswith(".parquet")
-    whole = pl.read_csv(path, infer_schema=False) if is_csv else pl.read_parquet(path)
-    kept = [name for name, kind in whole.schema.items() if name != "sku" and not kind.is_nested()]
-    return whole.select(sku.alias("sku"), pl.col(kept).cast(pl.String, strict=False))
+    whole = read_frame(path)
+    kept = [name for name, kind in whole.schema.items() if name != "sku" and kind == pl.String]
+    return dict(zip(sku.to_list(), whole.select(kept).to_dicts(), strict=True))
 
 
 def write_answers(
     path: Path,
     query_ids: Sequence[str],
-    items: Sequence[npt.NDArray[np.int32]],
+    items: Sequence[npt.NDArray[np.int64]],
     scores: Sequence[npt.NDArray[np.float64]],
     skus: Sequence[str],
 ) -> None:

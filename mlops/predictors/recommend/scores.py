@@ -25,6 +25,7 @@ CARRIED = {
     "next_r0.5": ("r0.5", "next"),
     "cosine_r1.5": ("r1.5", "cosine_customer"),
     "customer_r5": ("r5", "customer"),
+    "content_h60": ("h60", "content"),
 }
 # name: (profile that tells who is alike, profile that tells what they bought).
 ALIKE = {
@@ -43,6 +44,7 @@ IN_CONTEXT = (
     "cosine_customer",
     "rp3",
     "next",
+    "content",
 )
 
 CONTEXT = (*(f"x_{name}" for name in IN_CONTEXT), *(f"x_{name}" for name in SESSIONS), "x_own_sessions")

@@ -12,6 +12,7 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
+from scipy import sparse
 
 from mlops.predictors.recommend.features import Slot
 from mlops.predictors.recommend.signals import Signals
@@ -52,13 +53,20 @@ class _Gathered:
 
 
 def fit_recommender(
-    sales: Sales, now: float, slots: Collection[Slot], seed: int, tell: Callable[[str], object]
+    sales: Sales,
+    now: float,
+    slots: Collection[Slot],
+    seed: int,
+    tell: Callable[[str], object],
+    *,
+    content: sparse.csr_matrix | None = None,
 ) -> Fitted:
     """Learn what these slots need.
 
     Args:
         sales: rows before `now`.
         tell: is told how far it is.
+        content: items by items, how alike they are by what they are.
     """
     length = window_length(sales, now)
     ranked = [slot for slot in Slot if slot in slots and slot != Slot.COLD]
@@ -66,7 +74,7 @@ def fit_recommender(
     gathered = {slot: _Gathered() for slot in ranked}
     for place, start in enumerate(starts):
         tell(f"window {place + 1} of {len(starts)}: generators")
-        signals = fit_signals(sales.before(start), start, length)
+        signals = fit_signals(sales.before(start), start, length, content=content)
         for slot in ranked:
             _gather(gathered[slot], slot, sales, signals, length, place, seed)
         del signals
@@ -87,7 +95,7 @@ def fit_recommender(
         **cold.held_out,
     }
     tell("generators of now")
-    signals = fit_signals(sales, now, length, tables_needed=bool(ranked))
+    signals = fit_signals(sales, now, length, content=content, tables_needed=bool(ranked))
     return Fitted(TwoStage(signals, cold.scores(signals.popularity), rankers, choices), report)
 
 

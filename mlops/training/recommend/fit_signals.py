@@ -18,12 +18,20 @@ LEAST_BASKET = 1.02
 MOST_SESSIONS = 50_000
 
 
-def fit_signals(sales: Sales, now: float, window: float, *, tables_needed: bool = True) -> Signals:
+def fit_signals(
+    sales: Sales,
+    now: float,
+    window: float,
+    *,
+    content: sparse.csr_matrix | None = None,
+    tables_needed: bool = True,
+) -> Signals:
     """What is known at `now`.
 
     Args:
         sales: rows before `now`.
         window: days that queries look ahead.
+        content: items by items, how alike they are by what they are.
         tables_needed: False when only newcomers will ask.
     """
     back = orders_back(sales)
@@ -34,6 +42,9 @@ def fit_signals(sales: Sales, now: float, window: float, *, tables_needed: bool 
     vectors = _profiles(sales, now, back)
     sessions, session_day, session_customer = _sessions(sales)
     vectors["sessions"] = sessions
+    made = _tables(sales, now, back, vectors) if tables_needed else {}
+    if content is not None:
+        made["content"] = content
     return Signals(
         now=now,
         known=np.bincount(sales.item, minlength=sales.n_items) > 0,
@@ -45,7 +56,7 @@ def fit_signals(sales: Sales, now: float, window: float, *, tables_needed: bool 
         own_features=pairs,
         own_names=own_names,
         vectors=vectors,
-        tables=_tables(sales, now, back, vectors) if tables_needed else {},
+        tables=made,
         popularity=shares,
         session_day=session_day,
         session_customer=session_customer,

@@ -12,6 +12,7 @@ from mlops.predictors.recommend.features import Slot, pairs, slots_of
 from mlops.predictors.recommend.signals import UNKNOWN, Batch, Signals
 from mlops.predictors.recommend.two_stage import TwoStage
 from mlops.training.recommend import tables
+from mlops.training.recommend.content import content_table
 from mlops.training.recommend.fit_signals import fit_signals
 from mlops.training.recommend.ledger import Ledger, ledger
 from mlops.training.recommend.windows import ask, context_matrix, window_length, window_starts
@@ -124,3 +125,23 @@ def test_the_next_order_follows_its_direction() -> None:
     ).toarray()
     assert found[0, 1] == pytest.approx(2 * found[1, 0], rel=1e-5)
     assert found[2].sum() == 0.0
+
+
+def test_alike_by_words_and_codes() -> None:
+    """Titles share a word, codes share a beginning; numbers and dates in a product file say nothing."""
+    texts = {
+        "22896": {"title": "Red spotted cup", "sold": "2024-01-01"},
+        "85014A": {"title": "Blue spotted umbrella", "sold": "2024-01-01"},
+        "22897": {"title": "Wooden duck", "sold": "2024-01-01"},
+        "85099": {"title": "Paper lantern", "sold": "2024-01-01"},
+    }
+    skus = sorted(texts)
+    by_words = content_table(skus, texts, codes=False)
+    assert by_words is not None
+    assert by_words[skus.index("22896"), skus.index("85014A")] > 0.9
+    assert by_words.nnz == 2
+    by_codes = content_table(skus, {}, codes=True)
+    assert by_codes is not None
+    assert by_codes[skus.index("22896"), skus.index("22897")] > 0.9
+    assert by_codes[skus.index("22896"), skus.index("85014A")] == 0.0
+    assert content_table(["1", "2"], {}, codes=True) is None
