@@ -129,7 +129,7 @@ def generators_of(slot: Slot) -> tuple[str, ...]:
 def generator_scores(signals: Signals, batch: Batch, slot: Slot) -> dict[str, Floats]:
     """Scores of the generators that the data can feed, float32 [n_queries, n_items]; NaN where the customer is missing."""
     n = len(batch)
-    found = {"popular": np.broadcast_to(signals.popularity["h10"], (n, signals.n_items))}
+    found = {"popular": np.broadcast_to(signals.popularity["popular"], (n, signals.n_items))}
     known = np.flatnonzero(batch.customer != UNKNOWN)
     names = CUSTOMER_IN_CONTEXT if slot in (Slot.PAGE, Slot.CART) else CUSTOMER
     if len(known):

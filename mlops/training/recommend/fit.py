@@ -71,10 +71,12 @@ def fit_recommender(
     length = window_length(sales, now)
     ranked = [slot for slot in Slot if slot in slots and slot != Slot.COLD]
     starts = window_starts(sales, now) if ranked else []
+    tell("newcomers")
+    cold = fit_cold_start(sales, now, length, seed)
     gathered = {slot: _Gathered() for slot in ranked}
     for place, start in enumerate(starts):
         tell(f"window {place + 1} of {len(starts)}: generators")
-        signals = fit_signals(sales.before(start), start, length, content=content)
+        signals = fit_signals(sales.before(start), start, length, half_life=cold.half_life, content=content)
         for slot in ranked:
             _gather(gathered[slot], slot, sales, signals, length, place, seed)
         del signals
@@ -87,15 +89,15 @@ def fit_recommender(
         choices[slot], told = _learn(slot, gathered.pop(slot), rankers, seed)
         report["slots"][slot.value] = {"known": choices[slot].known, "unknown": choices[slot].unknown, **told}
         gc.collect()
-    tell("newcomers")
-    cold = fit_cold_start(sales, now, length, seed)
     report["slots"][Slot.COLD.value] = {
         "half_life": cold.half_life,
         "mixture": cold.weights is not None,
         **cold.held_out,
     }
     tell("generators of now")
-    signals = fit_signals(sales, now, length, content=content, tables_needed=bool(ranked))
+    signals = fit_signals(
+        sales, now, length, half_life=cold.half_life, content=content, tables_needed=bool(ranked)
+    )
     return Fitted(TwoStage(signals, cold.scores(signals.popularity), rankers, choices), report)
 
 

@@ -23,6 +23,7 @@ def fit_signals(
     now: float,
     window: float,
     *,
+    half_life: str = "h30",
     content: sparse.csr_matrix | None = None,
     tables_needed: bool = True,
 ) -> Signals:
@@ -31,11 +32,13 @@ def fit_signals(
     Args:
         sales: rows before `now`.
         window: days that queries look ahead.
+        half_life: name of the share that is served as `popular`.
         content: items by items, how alike they are by what they are.
         tables_needed: False when only newcomers will ask.
     """
     back = orders_back(sales)
     shares = popularity(sales, now)
+    shares["popular"] = shares[half_life]
     items, item_names = item_features(sales, now, window, shares)
     own, pairs, own_names = own_features(sales, now, back)
     customers, customer_names = customer_features(sales, now, items, item_names, back)
