@@ -48,6 +48,12 @@ IN_CONTEXT = (
 )
 
 CONTEXT = (*(f"x_{name}" for name in IN_CONTEXT), *(f"x_{name}" for name in SESSIONS), "x_own_sessions")
+# What is kept by item, so that a single query needs no transposed copy of a large matrix.
+SPECIAL = (
+    "sessions",
+    "sessions:items",
+    *(f"{name}:items" for name in sorted({alike for alike, _ in ALIKE.values()})),
+)
 CUSTOMER = ("own_h60", "own_h180", *ALIKE, *CARRIED, "fresh_h60")
 CUSTOMER_IN_CONTEXT = ("own_h60", "own_h180", "knn_h60", "knn60_h15", "customer_h60", "recent_h15")
 
@@ -62,7 +68,7 @@ def customer_scores(
         names: which of `CUSTOMER`; those that the shop's data cannot feed are left out.
     """
     found: dict[str, Floats] = {}
-    profiles = {name: signals.vectors[name][customer] for name in signals.vectors if name != "sessions"}
+    profiles = {name: each[customer] for name, each in signals.vectors.items() if name not in SPECIAL}
     near: dict[str, sparse.csr_matrix] = {}
     for name in names:
         if name.startswith("own_"):
@@ -70,7 +76,7 @@ def customer_scores(
         elif name in ALIKE:
             alike, votes = ALIKE[name]
             if alike not in near:
-                near[alike] = _alike(signals.vectors[alike], profiles[alike], customer)
+                near[alike] = _alike(signals.vectors[f"{alike}:items"], profiles[alike], customer)
             found[name] = dense(near[alike] @ signals.vectors[votes])
         elif name in CARRIED:
             profile, table = CARRIED[name]
@@ -93,11 +99,7 @@ def context_scores(signals: Signals, batch: Batch) -> dict[str, Floats]:
     sessions = signals.vectors["sessions"]
     if not sessions.shape[0]:
         return found
-    held = np.asarray(sessions.sum(axis=0)).ravel()
-    rarity = np.log1p(sessions.shape[0] / np.maximum(held, 1)).astype(np.float32)
-    length = np.maximum(np.diff(sessions.indptr), 1).astype(np.float32)
-    weighted = context.multiply(rarity[None, :]).tocsr().astype(np.float32)
-    overlap = dense(weighted @ sessions.T) / np.sqrt(length)[None, :]
+    overlap = dense(context @ signals.vectors["sessions:items"])
     age = signals.now - signals.session_day
     for name, (count, half_life) in SESSIONS.items():
         near = best(overlap * np.exp2(-age / half_life).astype(np.float32)[None, :], count)
@@ -128,10 +130,9 @@ def best(scores: Floats, count: int) -> sparse.csr_matrix:
 
 
 def _alike(
-    profiles: sparse.csr_matrix, asked: sparse.csr_matrix, customer: npt.NDArray[np.int32]
+    by_item: sparse.csr_matrix, asked: sparse.csr_matrix, customer: npt.NDArray[np.int32]
 ) -> sparse.csr_matrix:
     """The customers with the nearest profiles (cosine), the asking one left out."""
-    length = np.sqrt(np.asarray(profiles.multiply(profiles).sum(axis=1)).ravel())
-    overlap = dense(asked @ profiles.T) / np.maximum(length, 1e-9).astype(np.float32)[None, :]
+    overlap = dense(asked @ by_item)
     overlap[np.arange(len(customer)), customer] = 0.0
     return best(overlap, NEIGHBOURS)

@@ -54,7 +54,8 @@ class Signals:
         own: customers by items; the data are positions in `own_features`.
         own_features: float32 [n_pairs, n_own_features], one row per (customer, item) that was bought.
         own_names: their names.
-        vectors: customers by items by name (`h60`: by days, `r1.5`: by orders back), and `sessions`, orders by items.
+        vectors: customers by items by name (`h60`: by days, `r1.5`: by orders back), and `sessions`, orders by items;
+            `...:items` is the same by item, weighted as its generator needs it.
         tables: items by items by name: row = what is seen or owned, column = what goes with it.
         popularity: float32 [n_items] shares by name.
         session_day, session_customer: float64, int32 [n_sessions], of the rows of `sessions`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from mlops.predictors.recommend.scores import ALIKE
 from mlops.predictors.recommend.signals import Signals
 from mlops.training.recommend import tables
 from mlops.training.recommend.customer_signals import customer_features, orders_back, own_features
@@ -44,7 +45,9 @@ def fit_signals(
     customers, customer_names = customer_features(sales, now, items, item_names, back)
     vectors = _profiles(sales, now, back)
     sessions, session_day, session_customer = _sessions(sales)
-    vectors["sessions"] = sessions
+    vectors["sessions"], vectors["sessions:items"] = sessions, _sessions_by_item(sessions)
+    for name in sorted({alike for alike, _ in ALIKE.values()}):
+        vectors[f"{name}:items"] = _customers_by_item(vectors[name])
     made = _tables(sales, now, back, vectors) if tables_needed else {}
     if content is not None:
         made["content"] = content
@@ -90,6 +93,20 @@ def _sessions(sales: Sales) -> tuple[sparse.csr_matrix, np.ndarray, np.ndarray]:
         shape=(len(chosen), sales.n_items),
     )
     return matrix, sales.day[first[chosen]], sales.customer[first[chosen]]
+
+
+def _sessions_by_item(sessions: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Items by orders: how rare the item is, over the root of the order's length (session-kNN with idf)."""
+    held = np.asarray(sessions.sum(axis=0)).ravel()
+    rarity = np.log1p(sessions.shape[0] / np.maximum(held, 1))
+    shortened = tables.scaled_rows(sessions, tables.sizes(sessions) ** -0.5)
+    return tables.scaled_rows(shortened.T.tocsr(), rarity)
+
+
+def _customers_by_item(profiles: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Items by customers, each customer's profile of length 1."""
+    length = np.sqrt(np.asarray(profiles.multiply(profiles).sum(axis=1)).ravel())
+    return tables.scaled_rows(profiles, 1 / np.maximum(length, 1e-9)).T.tocsr()
 
 
 def _tables(
