@@ -9,10 +9,12 @@ import pytest
 from scipy import sparse
 
 from mlops.predictors.recommend.features import Slot, pairs, slots_of
+from mlops.predictors.recommend.packing import from_arrays, to_arrays
 from mlops.predictors.recommend.signals import UNKNOWN, Batch, Signals
 from mlops.predictors.recommend.two_stage import TwoStage
 from mlops.training.recommend import tables
 from mlops.training.recommend.content import content_table
+from mlops.training.recommend.fit import fit_recommender
 from mlops.training.recommend.fit_signals import fit_signals
 from mlops.training.recommend.ledger import Ledger, ledger
 from mlops.training.recommend.windows import ask, context_matrix, window_length, window_starts
@@ -145,3 +147,22 @@ def test_alike_by_words_and_codes() -> None:
     assert by_codes[skus.index("22896"), skus.index("22897")] > 0.9
     assert by_codes[skus.index("22896"), skus.index("85014A")] == 0.0
     assert content_table(["1", "2"], {}, codes=True) is None
+
+
+def test_a_packed_recommender_answers_the_same(book: Ledger, signals: Signals) -> None:
+    told: list[str] = []
+    slots = {Slot.HOME, Slot.PAGE, Slot.CART}
+    fitted = fit_recommender(book.sales, book.now, slots, 1, told.append).recommender
+    again = from_arrays({name: each.copy() for name, each in to_arrays(fitted).items()})
+    batch = batch_of(book, signals)
+    for mine, theirs in zip(
+        fitted.recommend(batch, np.full(6, 7)), again.recommend(batch, np.full(6, 7)), strict=True
+    ):
+        np.testing.assert_array_equal(mine.item, theirs.item)
+        np.testing.assert_array_equal(mine.score, theirs.score)
+    assert any("window" in line for line in told)
+    arrays = to_arrays(fitted)
+    with pytest.raises(ValueError, match="no recommender"):
+        from_arrays({name: each for name, each in arrays.items() if name != "known"})
+    with pytest.raises(ValueError, match="items, but arrays of"):
+        from_arrays(arrays | {"newcomers": arrays["newcomers"][:-1]})
