@@ -36,9 +36,8 @@ def made(seed: int, *, queries: int, hidden_tells: bool, own_tells: bool) -> Exa
     draw = np.random.default_rng(seed)
     x = draw.random((queries * WIDTH, len(NAMES)))
     right = draw.integers(WIDTH, size=queries)
-    bought = np.zeros((queries, WIDTH), bool)
-    bought[np.arange(queries), right] = True
-    bought = bought.reshape(-1)
+    bought = np.zeros(queries * WIDTH, bool)
+    bought[np.arange(queries) * WIDTH + right] = True
     if hidden_tells:
         x[bought, NAMES.index("hidden")] += 0.7
     if own_tells:
