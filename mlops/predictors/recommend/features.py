@@ -281,17 +281,15 @@ def _spread(
     item: npt.NDArray[np.int64],
     name: str,
 ) -> Columns:
-    """Highest and lowest value over the context's items, and the share of them that has any."""
+    """Highest value over the context's items, and the share of them that has any."""
     highest = np.zeros((context.shape[0], context.shape[1]), np.float32)
     share = np.zeros_like(highest)
-    filled = np.flatnonzero(np.diff(context.indptr))
     block = table[context.indices]
     # Rows of one query lie together: their columns are reduced without making them dense.
     owner = np.repeat(np.arange(context.shape[0]), np.diff(context.indptr))
     row = np.repeat(owner, np.diff(block.indptr))
-    if len(filled):
-        flat = row * context.shape[1] + block.indices
-        np.maximum.at(highest.reshape(-1), flat, block.data)
-        np.add.at(share.reshape(-1), flat, (block.data > 0).astype(np.float32))
+    flat = row * context.shape[1] + block.indices
+    np.maximum.at(highest.reshape(-1), flat, block.data)
+    np.add.at(share.reshape(-1), flat, (block.data > 0).astype(np.float32))
     count = np.maximum(np.diff(context.indptr), 1)
     return {f"x_{name}:max": highest[query, item], f"x_{name}:share": share[query, item] / count[query]}
