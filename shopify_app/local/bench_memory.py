@@ -14,6 +14,9 @@ LOOK_EVERY_S = 0.5
 class Meter:
     """Looks twice a second, from `start` to `stop`.
 
+    What a part sets aside for all its processes at its start (Postgres' buffers) counts whole: it fills with whatever is
+    read, whether there are ten rows or a million.
+
     Args:
         leaders: name of each part to the pid of its first process; asked at each look, since processes come back.
     """
@@ -37,7 +40,9 @@ class Meter:
         while not self._stopping.wait(LOOK_EVERY_S):
             below = _children()
             for name, pid in self._leaders().items():
-                found = sum(_pss_kib(each) for each in _family(pid, below)) / 1024
+                aside = _set_aside_kib(pid)
+                own = sum(_pss_kib(each, shared=not aside) for each in _family(pid, below))
+                found = (own + aside) / 1024
                 self.peak_mb[name] = max(self.peak_mb.get(name, 0.0), found)
 
 
@@ -59,8 +64,21 @@ def _family(leader: int, below: dict[int, list[int]]) -> list[int]:
     return found
 
 
-def _pss_kib(pid: int) -> int:
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("Pss:")).split()[1])
+def _pss_kib(pid: int, *, shared: bool) -> int:
+    """Proportional memory; without `shared`, less what lies in memory shared with others on purpose."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+        found = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in rollup)}
+        return found["Pss"] - (0 if shared else found["Pss_Shmem"])
     return 0
+
+
+def _set_aside_kib(pid: int) -> int:
+    """Anonymous memory that a process shares with its children, at its full size."""
+    found = 0
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            if line.endswith("/dev/zero (deleted)"):
+                begin, _, end = line.split(" ", 1)[0].partition("-")
+                found += int(end, 16) - int(begin, 16)
+    return found // 1024
