@@ -174,7 +174,10 @@ class _Postgres:
         options = (
             f"-c listen_addresses='' -c unix_socket_directories='{self.sockets}' -c synchronous_commit=on"
             " -c max_connections=100 -c shared_buffers=256MB -c jit=off -c wal_compression=on"
-            f" -c max_wal_size=2GB -c checkpoint_timeout=15min -c autovacuum_work_mem=16MB -c cluster_name={self.cluster}"
+            f" -c max_wal_size=2GB -c checkpoint_timeout=15min -c autovacuum_work_mem=8MB -c autovacuum_naptime=10s"
+            # One vacuum at a time, soon after the rows came, and no helpers of a query: memory that does not grow with the
+            # tables.
+            f" -c autovacuum_max_workers=1 -c max_parallel_workers_per_gather=0 -c cluster_name={self.cluster}"
         )
         with contextlib.suppress(subprocess.CalledProcessError):
             self._run(
