@@ -24,8 +24,9 @@ const PURPOSES: Record<AccessEntry["purpose"], string> = {
 const TABLES: Record<string, string> = {
   features_customer: "customers",
   features_order: "orders",
-  features_exposure: "what browsers were shown",
-  features_outcome: "what followed from it",
+  features_event: "changes of orders",
+  features_exposure: "recommendations shown",
+  features_outcome: "clicks and purchases that followed",
   features_storefront_event: "visits",
   features_excluded_visitor: "browsers that are left out",
   sync_customerreference: "customer numbers",
