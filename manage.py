@@ -15,8 +15,18 @@ if __name__ == "__main__":
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from django.core.management import execute_from_command_line
 
+    from tenancy.outages import AWAY
+
     try:
         execute_from_command_line(sys.argv)
     except BadSetting as error:
         # Before anything was begun; for a try on this machine none of them is needed.
         sys.exit(f"{error}. docs/settings.md lists all; SHELFWISE_LOCAL=1 does without, on one machine.")
+    except AWAY as error:
+        if "--traceback" in sys.argv:
+            raise
+        reason = " ".join(str(error).split())
+        sys.exit(
+            "Postgres or Redis does not answer; what was saved before is kept. Start them (`make demo` does, on one "
+            f"machine) or look at DATABASE_URL and REDIS_URL, then run the command again. ({reason})"
+        )

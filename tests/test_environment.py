@@ -61,3 +61,15 @@ def test_a_command_without_its_settings_says_which_in_one_line() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("set the environment variable SHOPIFY_API_KEY")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_command_without_its_database_says_so_in_one_line(tmp_path: Path) -> None:
+    bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "bench_gate"], cwd=Path(__file__).parents[1],
+        env={**bare, "SHELFWISE_LOCAL": "1", "SHELFWISE_VAR": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("Postgres or Redis does not answer; what was saved before is kept.")
+    assert done.stderr.count("\n") == 1

@@ -23,6 +23,7 @@ PAGES = (
     "/data/quality",
     "/privacy",
     "/audit",
+    "/audit/access",
     "/team",
 )
 
