@@ -1752,6 +1752,10 @@ export interface components {
             /** Format: date-time */
             finished_at: string | null;
             problem: string;
+            step_number: number | null;
+            steps: number | null;
+            /** Format: double */
+            eta_s: number | null;
         };
         /**
          * @description * `never` - never

@@ -10,6 +10,7 @@ import {
   importRemarks,
   importSentence,
   judge,
+  trainingStep,
   LEAST_CASES,
   numbersSentence,
   places,
@@ -124,6 +125,10 @@ describe("glance", () => {
     expect(glance(importing, null)).toContain("history is coming in");
     const stopped = overview({ slots: NOTHING_LIVE, history_import: { state: "failed", resources: [] } });
     expect(glance(stopped, null)).toContain("What has arrived is kept");
+    const at = { state: "running" as const, step: "collecting orders", step_number: 2, steps: 5 };
+    expect(trainingStep({ ...overview().training, ...at })).toBe(": step 2 of 5, collecting orders");
+    expect(trainingStep({ ...overview().training, ...at, eta_s: 42 })).toContain("step 2 of 5, collecting orders, about 42 seconds left");
+    expect(trainingStep(overview().training)).toBe("");
     const training = { ...overview().training, state: "running" as const };
     expect(glance(overview({ slots: NOTHING_LIVE, training }), null)).toContain("learning from it now");
     expect(glance(overview({ slots: NOTHING_LIVE }), null)).toContain("no version is live yet");

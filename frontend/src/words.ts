@@ -1,6 +1,6 @@
 /** What the numbers mean, in the merchant's words. Pure: facts in, sentences out. */
 
-import type { AuditEntry, Flow, HistoryImport, Marker, Measure, Overview, Reconciliation, SlotKey, Swept, Traffic, Version } from "./api";
+import type { AuditEntry, Flow, HistoryImport, Marker, Measure, Overview, Reconciliation, SlotKey, Swept, Traffic, Training, Version } from "./api";
 import { count, listed, money, plural, score, scoreInterval, shareOf, span, times } from "./format";
 
 export const SLOT_NAMES: Record<SlotKey, string> = {
@@ -9,6 +9,14 @@ export const SLOT_NAMES: Record<SlotKey, string> = {
   home: "Home page",
   forecast: "Demand forecast",
 };
+
+/** What the running training does, as the end of a sentence: ": step 2 of 5, collecting orders, about 40 s left". */
+export function trainingStep(training: Training): string {
+  if (training.step === "") return "";
+  const place = training.step_number === null || training.steps === null ? "" : `step ${training.step_number} of ${training.steps}, `;
+  const left = training.eta_s === null ? "" : `, about ${span(Math.max(training.eta_s, 1))} left`;
+  return `: ${place}${training.step}${left}`;
+}
 
 export const TIERS = [
   { key: "item_to_item", name: "Picked for the product or cart", short: "Picked" },

@@ -11,6 +11,7 @@ class UseCase(models.TextChoices):
     """What a version is for; its numbers count within it."""
 
     RECOMMENDATIONS = "recommendations"
+    DEMAND = "demand"
 
 
 class Lifecycle(models.TextChoices):

@@ -10,13 +10,8 @@ from tenancy.scope import ShopOwned
 
 
 class RunState(models.TextChoices):
-    """The step that comes next; the last two are final."""
+    """How a run ended. Before that its state is the name of the step that comes next (`mlops.training.pipeline`)."""
 
-    SNAPSHOT = "snapshot"
-    CHOOSE = "choose"
-    MEASURE = "measure"
-    FIT = "fit"
-    DEPLOY = "deploy"
     DONE = "done"
     FAILED = "failed"
 
@@ -27,7 +22,7 @@ FINAL = (RunState.DONE, RunState.FAILED)
 class TrainingRun(ShopOwned):
     id = models.BigAutoField(primary_key=True)
     use_case = models.CharField(max_length=24, choices=UseCase.choices, default=UseCase.RECOMMENDATIONS)
-    state = models.CharField(max_length=16, choices=RunState.choices, default=RunState.SNAPSHOT)
+    state = models.CharField(max_length=32, help_text="the step that comes next, or how the run ended")
     reason = models.TextField()
     actor = models.CharField(max_length=64)
     seed = models.BigIntegerField(default=42)
@@ -35,6 +30,7 @@ class TrainingRun(ShopOwned):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     in_flight_since = models.DateTimeField(null=True, help_text="a step began; cleared when it ends")
+    retry_at = models.DateTimeField(null=True, help_text="the step failed and is not tried again before")
     attempts = models.IntegerField(default=0, help_text="how often the present step was begun")
     work = models.JSONField(default=dict, help_text="what the finished steps found")
     validation = models.JSONField(

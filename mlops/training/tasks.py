@@ -16,7 +16,7 @@ from tenancy.tasks import ShopTask
 
 @shared_task(name="training.step", base=ShopTask)
 def step(shop: Shop) -> None:
-    """One step of the shop's open run; the next one is sent when there is more to do."""
+    """One step of the shop's open runs; the next one is sent when there is more to do."""
     if training.advance(shop, now=timezone.now()):
         step.send(shop)
 

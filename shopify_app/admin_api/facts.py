@@ -150,6 +150,8 @@ class TrainingFacts:
     """Args:
     state: `never`, `running`, `done` or `failed`.
     step: what the running one does now.
+    step_number, steps: which step that is, of how many; None when none runs.
+    eta_s: seconds that it may still take, as a guess; None when nothing is known to guess from.
     """
 
     state: str
@@ -158,6 +160,9 @@ class TrainingFacts:
     started_at: datetime | None
     finished_at: datetime | None
     problem: str
+    step_number: int | None
+    steps: int | None
+    eta_s: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mlops.training.models import RunState, TrainingRun
+from mlops.registry.models import UseCase
+from mlops.training.models import FINAL, RunState, TrainingRun
+from mlops.training.pipelines import pipeline
+from mlops.training.progress import progress
 from shopify_app.admin_api.facts import ImportFacts, ResourceFacts, TrainingFacts
 from shopify_app.sync.models import OPEN_STATES, JobState
 from shopify_app.sync.progress import ResourceProgress, import_progress
@@ -39,27 +42,26 @@ def _resource(told: ResourceProgress) -> ResourceFacts:
     )
 
 
-def training(shop: Shop) -> TrainingFacts:
-    """The newest training run of the open scope's shop; one query."""
-    newest = TrainingRun.objects.order_by("-id").first()
+def training(shop: Shop, use_case: UseCase = UseCase.RECOMMENDATIONS) -> TrainingFacts:
+    """The newest training run of this use case in the open scope's shop; two queries at most."""
+    runs = TrainingRun.objects.filter(use_case=use_case).order_by("-id")
+    newest = runs.first()
     if newest is None:
-        return TrainingFacts("never", "", "", None, None, "")
-    state = _STATES.get(newest.state, "running")
+        return TrainingFacts("never", "", "", None, None, "", None, None, None)
+    over = newest.state in FINAL
+    before = None if over else runs.filter(state=RunState.DONE, version__isnull=False).first()
+    at = progress(newest, pipeline(use_case), before)
     return TrainingFacts(
-        state=state,
-        step=_STEPS.get(newest.state, ""),
+        state=_STATES.get(newest.state, "running"),
+        step=at.told if at else "",
         reason=newest.reason,
         started_at=newest.started_at or newest.requested_at,
         finished_at=newest.finished_at,
-        problem=newest.message,
+        problem=newest.message if over else "",
+        step_number=at.step if at else None,
+        steps=at.steps if at else None,
+        eta_s=at.eta_s if at else None,
     )
 
 
 _STATES = {RunState.DONE.value: "done", RunState.FAILED.value: "failed"}
-_STEPS = {
-    RunState.SNAPSHOT.value: "collecting orders",
-    RunState.CHOOSE.value: "trying settings on your own orders",
-    RunState.MEASURE.value: "measuring on later orders",
-    RunState.FIT.value: "learning from all orders",
-    RunState.DEPLOY.value: "putting it live",
-}

@@ -127,6 +127,9 @@ class TrainingShape(serializers.Serializer[Any]):
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
     problem = serializers.CharField()
+    step_number = serializers.IntegerField(allow_null=True)
+    steps = serializers.IntegerField(allow_null=True)
+    eta_s = serializers.FloatField(allow_null=True)
 
 
 class ShopShape(serializers.Serializer[Any]):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -12,15 +14,20 @@ from mlops.features import sealed, snapshots
 from mlops.features.events import STOREFRONT_SLOTS
 from mlops.features.sealed import FileUnusable
 from mlops.registry import loader
-from mlops.registry.models import Lifecycle, Version
+from mlops.registry.models import Lifecycle, UseCase, Version
 from mlops.training import run as training
 from mlops.training.models import RunState, TrainingRun
+from mlops.training.pipeline import Pipeline, Step
+from mlops.training.progress import Progress, progress
+from tenancy.errors import Bug
 from tenancy.locks import LockKind, lock
 from tenancy.models import AuditEntry, Shop
 from tenancy.scope import scope
 from tests.looks import looking
 from tests.mlops.builders import NOON
 from tests.mlops.shops import sell, stock, train
+
+MINUTE = timedelta(minutes=1)
 
 
 def test_a_run_ends_in_a_version_that_serves_every_slot(shop: Shop) -> None:
@@ -68,6 +75,92 @@ def test_a_request_while_a_run_is_open_joins_it(shop: Shop) -> None:
     assert one.pk == two.pk
 
 
+def test_runs_of_two_use_cases_are_open_side_by_side_and_take_turns(shop: Shop) -> None:
+    with scope(shop):
+        demand = TrainingRun.objects.create(
+            shop=shop, use_case=UseCase.DEMAND, state="later", actor="a", requested_at=NOON, retry_at=NOON + MINUTE
+        )  # fmt: skip
+        run = training.request(shop, reason="first", actor="system:test", now=NOON)
+        assert {each.pk for each in TrainingRun.objects.all()} == {run.pk, demand.pk}
+        assert training.open_run(shop) == run
+        assert training.open_run(shop, UseCase.DEMAND) == demand
+        # The demand run was asked for first, and waits for its next try: the other's step is taken meanwhile.
+        training.advance(shop, now=NOON)
+        assert TrainingRun.objects.get(pk=run.pk).code == "no_orders"
+
+
+def test_a_pipeline_needs_steps_of_different_names(shop: Shop) -> None:
+    def nothing(shop: Shop, run: TrainingRun, now: datetime) -> None:
+        return None
+
+    one = Step("one", "doing one", nothing)
+    for steps in ((), (one, one), (Step("done", "ending", nothing),)):
+        with pytest.raises(Bug):
+            Pipeline(UseCase.DEMAND, steps)
+    both = Pipeline(UseCase.DEMAND, (one, Step("two", "doing two", nothing)))
+    assert (both.after("one", None), both.after("two", "one"), both.after("one", "one")) == (
+        "two",
+        "one",
+        "one",
+    )
+    with pytest.raises(Bug):
+        both.after("two", None)
+    with pytest.raises(Bug):
+        both.after("one", "three")
+
+
+def test_progress_tells_the_step_its_part_and_what_is_left() -> None:
+    def nothing(shop: Shop, run: TrainingRun, now: datetime) -> None:
+        return None
+
+    def parts(work: Mapping[str, Any]) -> tuple[int, int]:
+        return work.get("windows", 0), 4
+
+    steps = Pipeline(
+        UseCase.RECOMMENDATIONS,
+        (Step("a", "collecting", nothing), Step("b", "learning", nothing, weight=4.0, parts=parts), Step("c", "ending", nothing)),
+    )  # fmt: skip
+    run = TrainingRun(state="a")
+    assert progress(run, steps, None) == Progress(1, 3, "collecting", None), "nothing is known to guess from"
+    run = TrainingRun(state="b", work={"windows": 2, "steps": {"a": 2.0, "b": 4.0}})
+    # 3 of 6 shares took 6 seconds.
+    assert progress(run, steps, None) == Progress(2, 3, "learning (3 of 4)", 6.0)
+    earlier = TrainingRun(state="done", work={"steps": {"a": 1.0, "b": 20.0, "c": 4.0}})
+    assert progress(TrainingRun(state="a"), steps, earlier) == Progress(1, 3, "collecting", 25.0)
+    # It is twice as slow as the earlier one: 11 s of the earlier one took 22 s, 14 are left.
+    run = TrainingRun(state="b", work={"windows": 2, "steps": {"a": 2.0, "b": 20.0}})
+    assert progress(run, steps, earlier) == Progress(2, 3, "learning (3 of 4)", 28.0)
+    assert progress(TrainingRun(state="failed"), steps, None) is None
+
+
+def test_a_step_that_raises_waits_before_it_is_tried_again(shop: Shop) -> None:
+    stock(shop)
+    sell(shop, orders=20)
+    run = training.request(shop, reason="test", actor="system:test", now=NOON)
+    with scope(shop):
+        training.advance(shop, now=NOON)
+        held = TrainingRun.objects.get(pk=run.pk)
+        assert held.snapshot is not None
+        path = sealed.path_of(shop.pk, held.snapshot.digest, kind="snapshot")
+        content = path.read_bytes()
+        path.write_bytes(b"damaged")
+        with pytest.raises(FileUnusable):
+            training.advance(shop, now=NOON)
+        failed = TrainingRun.objects.get(pk=run.pk)
+        assert (failed.state, failed.attempts, failed.retry_at) == (
+            held.state,
+            1,
+            NOON + training.RETRY_AFTER,
+        )
+        assert "FileUnusable" in failed.message
+        assert training.advance(shop, now=NOON + MINUTE) is False, "it waits"
+        path.write_bytes(content)
+        while training.advance(shop, now=NOON + training.RETRY_AFTER):
+            pass
+        ended = TrainingRun.objects.get(pk=run.pk)
+        assert (ended.state, ended.message) == (RunState.DONE, "")
+
+
 @pytest.mark.parametrize("orders", [1, 20])
 def test_a_small_shop_gets_a_version_and_no_invented_measure(shop: Shop, orders: int) -> None:
     stock(shop)
@@ -97,7 +190,7 @@ def test_a_run_that_lost_its_process_goes_on_with_the_step_it_was_in(shop: Shop)
         TrainingRun.objects.filter(pk=run.pk).update(attempts=1, in_flight_since=NOON)
         training.advance(shop, now=NOON + timedelta(minutes=1))
         after = TrainingRun.objects.get(pk=run.pk)
-    assert before.state == after.state == RunState.CHOOSE
+    assert before.state == after.state == "choose"
     assert len(after.work["recipes"]) == len(before.work["recipes"]) + 1
     assert (after.attempts, after.in_flight_since) == (0, None)
     with scope(shop):
@@ -111,9 +204,9 @@ def test_a_repeated_step_registers_no_second_version(shop: Shop) -> None:
     sell(shop, orders=20)
     run = training.request(shop, reason="test", actor="system:test", now=NOON)
     with scope(shop):
-        while TrainingRun.objects.get(pk=run.pk).state != RunState.DEPLOY:
+        while TrainingRun.objects.get(pk=run.pk).state != "deploy":
             training.advance(shop, now=NOON)
-        TrainingRun.objects.filter(pk=run.pk).update(state=RunState.FIT)
+        TrainingRun.objects.filter(pk=run.pk).update(state="fit")
         while training.advance(shop, now=NOON):
             pass
         assert Version.objects.count() == 1

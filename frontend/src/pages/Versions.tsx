@@ -9,7 +9,7 @@ import { qualityOverVersions } from "../plots";
 import { Loading, Trouble } from "../states";
 import { useAnswer } from "../use_answer";
 import { HowJudged, Verdict } from "../Quality";
-import { places, SLOT_NAMES } from "../words";
+import { places, SLOT_NAMES, trainingStep } from "../words";
 
 const STOREFRONT: SlotKey[] = ["product_page", "cart", "home"];
 
@@ -47,7 +47,7 @@ export function Versions() {
             {training?.state === "running" ? (
               <s-stack direction="inline" gap="base" alignItems="center">
                 <s-spinner accessibilityLabel="Training" />
-                <s-text>Learning from your orders now{training.step ? `: ${training.step}` : ""}. What is live is not touched.</s-text>
+                <s-text>Learning from your orders now{trainingStep(training)}. What is live is not touched.</s-text>
               </s-stack>
             ) : overview.data === null ? null : (
               <Train you={overview.data.you} again={again} />

@@ -1,13 +1,13 @@
 /** Which version answers where, how good it is beside plain bestsellers, and the way back. */
 
 import { useMemo } from "preact/hooks";
-import { rollBack, type Overview, type Slot } from "../api";
+import { rollBack, type Overview, type Slot, type Training } from "../api";
 import { byPerson, moment } from "../format";
 import { Plot } from "../Plot";
 import { liveQuality } from "../plots";
 import { ChangeLive, WhyOff } from "../ChangeLive";
 import { HowJudged, Quality, Verdict } from "../Quality";
-import { SLOT_NAMES } from "../words";
+import { SLOT_NAMES, trainingStep } from "../words";
 
 export function LiveNow({ overview, again }: { overview: Overview; again: () => void }) {
   const slots = overview.slots.filter((slot) => slot.slot !== "forecast");
@@ -16,7 +16,7 @@ export function LiveNow({ overview, again }: { overview: Overview; again: () => 
   return (
     <s-section heading="Live now">
       <s-stack gap="large">
-        {overview.training.state === "running" ? <Learning step={overview.training.step} /> : null}
+        {overview.training.state === "running" ? <Learning training={overview.training} /> : null}
         <s-grid gridTemplateColumns="repeat(auto-fit, minmax(240px, 1fr))" gap="base">
           {slots.map((slot) => (
             <s-box key={slot.slot} padding="base" border="base" borderRadius="base">
@@ -37,11 +37,11 @@ export function LiveNow({ overview, again }: { overview: Overview; again: () => 
   );
 }
 
-function Learning({ step }: { step: string }) {
+function Learning({ training }: { training: Training }) {
   return (
     <s-stack direction="inline" gap="base" alignItems="center">
       <s-spinner accessibilityLabel="Training" />
-      <s-text>A new version is learning{step ? `: ${step}` : ""}. Until it is ready, the versions below stay live.</s-text>
+      <s-text>A new version is learning{trainingStep(training)}. Until it is ready, the versions below stay live.</s-text>
     </s-stack>
   );
 }

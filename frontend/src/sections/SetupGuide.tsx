@@ -2,7 +2,7 @@
 
 import type { Overview, Traffic } from "../api";
 import { count } from "../format";
-import { capital, importSentence } from "../words";
+import { capital, importSentence, trainingStep } from "../words";
 
 export interface Step {
   title: string;
@@ -35,7 +35,7 @@ export function setupSteps(overview: Overview, traffic: Traffic | null): Step[] 
       detail: live
         ? "The first version is live."
         : learning
-          ? `Learning now${overview.training.step ? `: ${overview.training.step}` : ""}.`
+          ? `Learning now${trainingStep(overview.training)}.`
           : nothingLearnt
             ? `${capital(overview.training.problem)}. Once orders have come in, train a version on the Versions page.`
             : "Starts by itself when the history is in. Nothing for you to do.",
