@@ -39,17 +39,36 @@ class Fitted:
     report: dict[str, Any]
 
 
-@dataclass(slots=True)
-class _Gathered:
-    """Examples of one slot: of the held-out windows, whole and sampled, and of those before them."""
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Examples of one slot from one window.
 
-    held_out: list[Examples] = field(default_factory=list)
-    newest: list[Examples] = field(default_factory=list)
-    older: list[Examples] = field(default_factory=list)
+    Args:
+        held_out: queries with all of their candidates; None when the window is learnt from alone.
+        sampled: all queries of the window, those included, with a part of the negatives.
+    """
+
+    held_out: Examples | None
+    sampled: tuple[Examples, ...]
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was gathered for one slot, window by window, the newest first."""
+
+    windows: list[Gathered] = field(default_factory=list)
 
     @property
-    def measured(self) -> int:
-        return sum(len(each.sizes) for each in self.held_out)
+    def held_out(self) -> list[Examples]:
+        return [each.held_out for each in self.windows if each.held_out is not None]
+
+    @property
+    def newest(self) -> list[Examples]:
+        return [part for each in self.windows if each.held_out is not None for part in each.sampled]
+
+    @property
+    def older(self) -> list[Examples]:
+        return [part for each in self.windows if each.held_out is None for part in each.sampled]
 
 
 def fit_recommender(
@@ -73,12 +92,16 @@ def fit_recommender(
     starts = window_starts(sales, now) if ranked else []
     tell("newcomers")
     cold = fit_cold_start(sales, now, length, seed)
-    gathered = {slot: _Gathered() for slot in ranked}
+    gathered = {slot: _Known() for slot in ranked}
     for place, start in enumerate(starts):
         tell(f"window {place + 1} of {len(starts)}: generators")
         signals = fit_signals(sales.before(start), start, length, half_life=cold.half_life, content=content)
         for slot in ranked:
-            _gather(gathered[slot], slot, sales, signals, length, place, seed)
+            known = gathered[slot]
+            hold = holds_out(place, learns=bool(known.older), held=sum(len(e.sizes) for e in known.held_out))
+            found = gather(slot, sales, signals, length, place, seed, hold_out=hold)
+            if found is not None:
+                known.windows.append(found)
         del signals
         gc.collect()
     rankers: dict[Slot, lgb.Booster] = {}
@@ -101,28 +124,42 @@ def fit_recommender(
     return Fitted(TwoStage(signals, cold.scores(signals.popularity), rankers, choices), report)
 
 
-def _gather(
-    found: _Gathered, slot: Slot, sales: Sales, signals: Signals, length: float, place: int, seed: int
-) -> None:
-    """Add a window's examples; the newest window is place 0."""
+def holds_out(place: int, *, learns: bool, held: int) -> bool:
+    """Whether a window measures: the newest does. A small shop asks little in one: it holds out more of them.
+
+    Args:
+        place: 0 for the newest.
+        learns: a newer window than this one is learnt from already.
+        held: queries that are held out already.
+    """
+    return place == 0 or not (learns or held >= ENOUGH_HELD_OUT)
+
+
+def gather(
+    slot: Slot, sales: Sales, signals: Signals, length: float, place: int, seed: int, *, hold_out: bool
+) -> Gathered | None:
+    """Examples of a slot from the window that begins at the signals' cut-off; None when nothing is asked there.
+
+    Args:
+        place: 0 for the newest window; each has its own draws.
+    """
     generator = np.random.default_rng([seed, place, list(Slot).index(slot)])
     asked = ask(slot, sales, signals.now, length, generator, MOST_QUERIES[slot])
     if not len(asked):
-        return
-    # A small shop asks little in one window: it holds out more of them, as long as nothing is learnt from those.
-    if place and (found.older or found.measured >= ENOUGH_HELD_OUT):
-        found.older.append(examples(signals, asked, slot, generator, NEGATIVES[slot]))
-        return
+        return None
+    if not hold_out:
+        return Gathered(None, (examples(signals, asked, slot, generator, NEGATIVES[slot]),))
     chosen = np.zeros(len(asked), bool)
     chosen[generator.permutation(len(asked))[:HELD_OUT]] = True
-    found.held_out.append(examples(signals, asked.of(chosen), slot, generator))
-    found.newest.append(found.held_out[-1].sampled(NEGATIVES[slot], generator))
+    held_out = examples(signals, asked.of(chosen), slot, generator)
+    sampled = [held_out.sampled(NEGATIVES[slot], generator)]
     if not chosen.all():
-        found.newest.append(examples(signals, asked.of(~chosen), slot, generator, NEGATIVES[slot]))
+        sampled.append(examples(signals, asked.of(~chosen), slot, generator, NEGATIVES[slot]))
+    return Gathered(held_out, tuple(sampled))
 
 
 def _learn(
-    slot: Slot, found: _Gathered, rankers: dict[Slot, lgb.Booster], seed: int
+    slot: Slot, found: _Known, rankers: dict[Slot, lgb.Booster], seed: int
 ) -> tuple[Choice, dict[str, Any]]:
     if not found.held_out:
         return DEFAULTS[slot], {}

@@ -6,8 +6,9 @@ beside each generator; then it learns once more on all of them, with the number 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import lightgbm as lgb
@@ -49,6 +50,38 @@ LEAF_SHARE, LARGEST_LEAF, SMALLEST_LEAF = 1 / 3_000, 200, 20
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """How a ranker is fitted.
+
+    Args:
+        parameters: LightGBM's, where they are not the usual ones.
+        windows: how many of the older windows it learns from, newest first; None = all.
+    """
+
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    windows: int | None = None
+    most_trees: int = MOST_TREES
+
+
+USUAL = Setting("usual")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A setting that was tried.
+
+    Args:
+        trees: how many were best.
+        ndcg: float64 [n_queries], NDCG@10 of each held-out query with so many.
+    """
+
+    setting: Setting
+    trees: int
+    ndcg: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
 class Learnt:
     """Args:
     ranker: None when it may answer nobody.
@@ -85,42 +118,82 @@ def learn(
         newest: examples of the held-out windows, for the last fit.
         held_out: queries of those windows with all of their candidates.
     """
-    default = DEFAULTS[slot]
-    if (
-        sum(int(each.bought.sum()) for each in older) < LEAST_POSITIVES
-        or len(held_out.sizes) < LEAST_HELD_OUT
-    ):
-        return Learnt(None, _best_generators(held_out, default)[0], {})
-    chooser = fit(older, MOST_TREES, seed)
-    by_trees = _by_trees(chooser, held_out)
+    trial = attempt(older, held_out, seed) if learnable(older, held_out) else None
+    choice, told = decide(slot, held_out, trial)
+    if trial is None or RANKER not in (choice.known, choice.unknown):
+        return Learnt(None, choice, told)
+    return Learnt(fit([*newest, *older], trial.trees, seed), choice, told)
+
+
+def learnable(older: Sequence[Examples], held_out: Examples) -> bool:
+    """Whether there is enough to learn an order from, and to tell whether it is a good one."""
+    positives = sum(int(each.bought.sum()) for each in older)
+    return positives >= LEAST_POSITIVES and len(held_out.sizes) >= LEAST_HELD_OUT
+
+
+def attempt(
+    older: Sequence[Examples],
+    held_out: Examples,
+    seed: int,
+    setting: Setting = USUAL,
+    *,
+    until: float | None = None,
+) -> Trial:
+    """Fit a ranker to the older windows and measure it on the held-out ones.
+
+    Args:
+        older: the newest of them first.
+        until: no tree is begun after this moment of `time.monotonic`; the trees there are by then are measured.
+    """
+    ranker = fit(older[: setting.windows], setting.most_trees, seed, setting, until=until)
+    by_trees = _by_trees(ranker, held_out)
     trees = max(by_trees, key=lambda each: (by_trees[each].mean(), -each))
-    choice, told = _best_generators(held_out, default)
-    told |= {"trees": trees, "queries": len(held_out.sizes)}
+    return Trial(setting, trees, by_trees[trees])
+
+
+def decide(slot: Slot, held_out: Examples, trial: Trial | None) -> tuple[Choice, dict[str, Any]]:
+    """Who answers the slot: the ranker where it clearly beats the best single generator, else that one.
+
+    Returns the choice, and NDCG@10 by name and by known or unknown customer.
+    """
+    choice, told = _best_generators(held_out, DEFAULTS[slot])
+    if trial is None:
+        return choice, {}
+    told |= {"trees": trial.trees, "queries": len(held_out.sizes)}
     answers = {}
     for known in (True, False):
         of = held_out.known == known
         who = choice.of(known=known)
         group = "known" if known else "unknown"
         if of.sum() >= LEAST_HELD_OUT:
-            gain = by_trees[trees][of] - ndcg(_column(held_out, who), held_out)[of]
-            told[f"{RANKER}, {group}"] = float(by_trees[trees][of].mean())
-            who = RANKER if gain.mean() > _error(gain) else who
+            gain = trial.ndcg[of] - ndcg(_column(held_out, who), held_out)[of]
+            told[f"{RANKER}, {group}"] = float(trial.ndcg[of].mean())
+            who = RANKER if gain.mean() > standard_error(gain) else who
         elif len(held_out.sizes) - of.sum() < LEAST_HELD_OUT:
             who = choice.of(known=known)
         answers[known] = who
-    choice = Choice(answers[True], answers[False])
-    if RANKER not in (choice.known, choice.unknown):
-        return Learnt(None, choice, told)
-    return Learnt(fit([*newest, *older], trees, seed), choice, told)
+    return Choice(answers[True], answers[False]), told
 
 
-def fit(parts: Sequence[Examples], trees: int, seed: int) -> lgb.Booster:
-    """A ranker of so many trees; the same parts and seed give the same text."""
+def fit(
+    parts: Sequence[Examples],
+    trees: int,
+    seed: int,
+    setting: Setting = USUAL,
+    *,
+    until: float | None = None,
+) -> lgb.Booster:
+    """A ranker of so many trees; the same parts and seed give the same text.
+
+    Args:
+        until: no tree is begun after this moment of `time.monotonic`; there is at least one.
+    """
     rows = sum(len(each.item) for each in parts)
     leaf = int(np.clip(rows * LEAF_SHARE, SMALLEST_LEAF, LARGEST_LEAF))
     # The trees do not depend on the number of threads (`deterministic`); for few rows a second one is in the way.
     threads = 1 if rows < LEAST_ROWS_FOR_THREADS else THREADS
     parameters = {**PARAMETERS, "min_data_in_leaf": leaf, "seed": seed, "num_threads": threads}
+    parameters |= setting.parameters
     stored = [_Stored(each.x) for each in parts if len(each.x)]
     data = lgb.Dataset(
         stored,
@@ -129,7 +202,15 @@ def fit(parts: Sequence[Examples], trees: int, seed: int) -> lgb.Booster:
         feature_name=[name.replace(":", "__") for name in parts[0].names],
         params=parameters,
     )
-    return lgb.train(parameters, data, trees)
+    return lgb.train(parameters, data, trees, callbacks=[] if until is None else [_ending(until)])
+
+
+def _ending(until: float) -> Callable[[lgb.callback.CallbackEnv], None]:
+    def look(at: lgb.callback.CallbackEnv) -> None:
+        if time.monotonic() > until:
+            raise lgb.callback.EarlyStopException(at.iteration, [])
+
+    return look
 
 
 def _by_trees(ranker: lgb.Booster, found: Examples) -> dict[int, npt.NDArray[np.float64]]:
@@ -141,7 +222,7 @@ def _by_trees(ranker: lgb.Booster, found: Examples) -> dict[int, npt.NDArray[np.
         total += np.asarray(
             ranker.predict(x, start_iteration=start, num_iteration=STEP, num_threads=1), np.float64
         )
-        held[start + STEP] = ndcg(total, found)
+        held[min(start + STEP, ranker.current_iteration())] = ndcg(total, found)
     return held
 
 
@@ -163,7 +244,7 @@ def _best_generators(found: Examples, default: Choice) -> tuple[Choice, dict[str
         }
         best = max(measured, key=lambda name: (measured[name].mean(), name))
         gain = measured[best] - measured[usual]
-        if gain.mean() > _error(gain):
+        if gain.mean() > standard_error(gain):
             chosen[known] = best
     return Choice(chosen[True], chosen[False]), told
 
@@ -172,6 +253,6 @@ def _column(found: Examples, name: str) -> npt.NDArray[np.float32]:
     return found.x[:, found.names.index(name)].astype(np.float32)
 
 
-def _error(differences: npt.NDArray[np.float64]) -> float:
+def standard_error(differences: npt.NDArray[np.float64]) -> float:
     """Standard error of the mean."""
     return float(differences.std() / np.sqrt(max(len(differences), 1)))
