@@ -30,7 +30,8 @@ NEXT = np.ones(1, np.int64)
 
 def normal(mean: float, spread: float) -> np.ndarray:
     """[5, 1]"""
-    return np.maximum(mean + spread * norm.ppf(TAUS), 0.0)[:, None]
+    told: np.ndarray = np.maximum(mean + spread * norm.ppf(TAUS), 0.0)[:, None]
+    return told
 
 
 def walked(sales: np.ndarray, quantiles: np.ndarray) -> tuple[np.ndarray, Adaptation]:

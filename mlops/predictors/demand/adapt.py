@@ -165,7 +165,8 @@ def _factor(state: Adaptation, code: int, group: int, k: int) -> float:
 
 
 def _width(quantiles: Doubles, end: int) -> Doubles:
-    return np.maximum(np.abs(quantiles[end] - quantiles[MEDIAN]), SMALLEST_WIDTH)
+    away: Doubles = np.maximum(np.abs(quantiles[end] - quantiles[MEDIAN]), SMALLEST_WIDTH)
+    return away
 
 
 def _scores(sold: Array, quantiles: Doubles, ends: tuple[int, int]) -> Doubles:

@@ -19,7 +19,6 @@ TREES = ("direct", "recursive")
 PRIOR_ORIGINS = 20.0
 PULL = 5.0  # members are so alike that the weights' own directions hold little of the moments' size
 PRIOR_SERIES = 50.0
-NAIVE = "naive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +45,10 @@ class Weights:
     Args:
         members: their names, in the order of the table's columns.
         table: float64 [C, M], rows sum to one.
-        naive: bool [C], classes for which seasonal naive was better and is served alone.
     """
 
     members: tuple[str, ...]
     table: Doubles
-    naive: Array
 
 
 def prior(members: tuple[str, ...]) -> Doubles:
@@ -66,9 +63,8 @@ def weigh(cases: list[Case], members: tuple[str, ...]) -> Weights:
     """Weights from the evidence of `cases`; the prior alone where there is none."""
     start = prior(members)
     table = np.repeat(start[None, :], len(PATTERNS), axis=0)
-    naive = np.zeros(len(PATTERNS), np.bool_)
     if not cases:
-        return Weights(members, table, naive)
+        return Weights(members, table)
     every = _solve(*_moments(cases, members, None), start, len(cases))
     for code in range(len(PATTERNS)):
         count = float(np.mean([(case.codes == code).sum() for case in cases]))
@@ -77,8 +73,7 @@ def weigh(cases: list[Case], members: tuple[str, ...]) -> Weights:
             continue
         own = _solve(*_moments(cases, members, code), start, len(cases))
         table[code] = (count * own + PRIOR_SERIES * every) / (count + PRIOR_SERIES)
-        naive[code] = _loses(cases, members, table[code], code)
-    return Weights(members, table, naive)
+    return Weights(members, table)
 
 
 def blended(means: dict[str, Doubles], weights: Weights, codes: Array) -> Doubles:
@@ -88,8 +83,6 @@ def blended(means: dict[str, Doubles], weights: Weights, codes: Array) -> Double
     each = weights.table[codes]
     for k, name in enumerate(weights.members):
         out += each[:, k, None] * means[name]
-    served = weights.naive[codes]
-    out[served] = means[NAIVE][served]
     return out
 
 
@@ -120,17 +113,3 @@ def _solve(gram: Doubles, moment: Doubles, start: Doubles, cases: int) -> Double
     root = np.linalg.cholesky(left + 1e-9 * size * np.eye(len(start)))
     found, _ = nnls(root.T, np.linalg.solve(root, right))
     return np.asarray(found / found.sum()) if found.sum() > 0 else start
-
-
-def _loses(cases: list[Case], members: tuple[str, ...], weights: Doubles, code: int) -> bool:
-    """Whether the blend is worse than seasonal naive on this class, by squared and by absolute error alike."""
-    square, absolute = 0.0, 0.0
-    for case in cases:
-        rows = (case.codes == code) & (case.scale > 0)
-        truth = case.truth[rows]
-        mine = sum(weights[k] * case.means[name][rows] for k, name in enumerate(members))
-        theirs = case.means[NAIVE][rows]
-        scale = case.scale[rows][:, None]
-        square += float(np.nansum(((truth - mine) ** 2 - (truth - theirs) ** 2) / scale))
-        absolute += float(np.nansum((np.abs(truth - mine) - np.abs(truth - theirs)) / np.sqrt(scale)))
-    return square > 0 and absolute > 0

@@ -14,10 +14,18 @@ import numpy as np
 
 from mlops.predictors.demand.classes import PATTERNS, patterns
 from mlops.predictors.demand.panel import Array, Doubles, Grid, Panel
-from mlops.predictors.demand.quantiles import LARGEST_TIMES, bounded, calibrated, empirical, largest
+from mlops.predictors.demand.quantiles import (
+    LARGEST_TIMES,
+    Calibration,
+    bounded,
+    calibrated,
+    empirical,
+    largest,
+)
 from mlops.training.forecast.blend import Case, Weights, blended, weigh
 from mlops.training.forecast.calibrate import Spread, calibrate
 from mlops.training.forecast.correct import PRIOR_SHARE, factor, last_year, season_power, share
+from mlops.training.forecast.judge import Accuracy, Judged, judge
 from mlops.training.forecast.launch import launched, unknown
 from mlops.training.forecast.members import NAIVE, RECENT, Answers, View, ask, fit
 from mlops.training.forecast.trials import Trial, trials
@@ -38,11 +46,15 @@ class Forecast:
         mean: float64 [S, H], not negative.
         quantiles: float64 [5, S, H], ordered, not negative, bounded by the series' own sales.
         served: of each class that occurs, what serves it and why, for people.
+        accuracy: of each series at the inner origins, and for which of them seasonal naive is served.
+        codes: int8 [S], classes, by which intervals adapt.
     """
 
     mean: Doubles
     quantiles: Doubles
     served: list[str]
+    accuracy: Accuracy
+    codes: Array
 
 
 def forecast(panel: Panel, *, seed: int, tell: Tell) -> Forecast:
@@ -81,12 +93,15 @@ def serve(given: Panel, panel: Panel, measured: list[Trial], answers: Answers) -
     correct = _correction(
         panel.grid, answers.total, measured, blends, total_alone=answers.law is None
     )  # fmt: skip
-    mean = _limited(correct(blended(answers.means, weights, codes), answers), panel)
     spreads = [
         _spread(trial, correct(each, trial.answers), case)
         for trial, case, each in zip(measured, cases, blends, strict=True)
     ]
     calibration = calibrate(spreads, MEAN_EDGES if answers.law is None else LAW_EDGES)
+    pairs = zip(measured, spreads, strict=True)
+    accuracy = judge([_judged(trial, spread, calibration) for trial, spread in pairs], len(panel))
+    mean = correct(blended(answers.means, weights, codes), answers)
+    mean = _limited(np.where(accuracy.naive[:, None], answers.means[NAIVE], mean), panel)
     raw, own = _quantiles(panel, answers)
     quantiles = calibrated(
         calibration, raw, own=own, mean=mean, told=_told(mean, answers), codes=codes
@@ -96,11 +111,15 @@ def serve(given: Panel, panel: Panel, measured: list[Trial], answers: Answers) -
     cut = int((np.nan_to_num(panel.y) < np.nan_to_num(given.y)).sum())
     fresh = unknown(panel)
     served = _served(weights, codes[~fresh])
+    if accuracy.naive.any():
+        served.append(
+            f"{int(accuracy.naive.sum())} series of these by seasonal naive, which was better at inner origins"
+        )
     if fresh.any():
         served.append(f"{int(fresh.sum())} series without a past, by their relatives' first steps")
     if cut:
         served.insert(0, f"{cut} records far beyond anything else of their series were cut before learning")
-    return Forecast(mean, quantiles, served)
+    return Forecast(mean, quantiles, served, accuracy, codes)
 
 
 def uncensored(panel: Panel) -> Panel:
@@ -169,7 +188,7 @@ def _correction(
 
 
 def _case(trial: Trial, members: tuple[str, ...]) -> Case:
-    means = {name: each for name, each in trial.answers.means.items() if name in (*members, NAIVE)}
+    means = {name: each for name, each in trial.answers.means.items() if name in members}
     return Case(means, trial.truth, patterns(trial.panel.y), steps_squared(trial.panel.y))
 
 
@@ -177,6 +196,20 @@ def _spread(trial: Trial, mean: Doubles, case: Case) -> Spread:
     raw, own = _quantiles(trial.panel, trial.answers)
     scale = steps_absolute(trial.panel.y)
     return Spread(raw, own, mean, _told(mean, trial.answers), trial.truth, case.codes, scale)
+
+
+def _judged(trial: Trial, spread: Spread, calibration: Calibration) -> Judged:
+    quantiles = calibrated(
+        calibration, spread.quantiles, own=spread.own, mean=spread.mean, told=spread.told, codes=spread.codes
+    )
+    panel = trial.panel
+    return Judged(
+        spread.mean,
+        bounded(quantiles, panel.y, panel.grid),
+        trial.answers.means[NAIVE],
+        trial.truth,
+        spread.scale,
+    )
 
 
 def _told(mean: Doubles, answers: Answers) -> Doubles:
@@ -219,13 +252,10 @@ def _served(weights: Weights, codes: Array) -> list[str]:
         count = int((codes == code).sum())
         if not count:
             continue
-        if weights.naive[code]:
-            out.append(f"{pattern}: {count} series, seasonal naive (the ensemble did not beat it)")
-        else:
-            parts = [
-                f"{name} {weight:.2f}"
-                for name, weight in zip(weights.members, weights.table[code], strict=True)
-                if weight >= 0.005
-            ]
-            out.append(f"{pattern}: {count} series, ensemble of {', '.join(parts)}")
+        parts = [
+            f"{name} {weight:.2f}"
+            for name, weight in zip(weights.members, weights.table[code], strict=True)
+            if weight >= 0.005
+        ]
+        out.append(f"{pattern}: {count} series, ensemble of {', '.join(parts)}")
     return out
