@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from mlops.deployments.pointers import Pointer
 from mlops.features.events import ServedBy, SlotName
 from mlops.features.online import OnlineShop
-from mlops.predictors.item_to_item import CoPurchase
+from mlops.predictors.protocols import Query
 from storefront_proxy import tiles, versions
 from storefront_proxy.asked import Ask
 from storefront_proxy.eligibility import Shelf
 from storefront_proxy.problems import Problem
 
 CANDIDATES = 200
+DAY_S = 86_400.0
 _REASONS = {
     "bought_together": ServedBy.ITEM_TO_ITEM,
     "trending": ServedBy.TRENDING,
@@ -48,7 +49,10 @@ def recommend(shop: OnlineShop, ask: Ask) -> Answer:
     shelf = Shelf(held, ask.limit, barred)
     serving = versions.serving(shop.id, ask.slot)
     if serving is not None:
-        shelf.fill(_together(serving.predictor, ask), "bought_together")
+        found = serving.predictor.recommend(_query(ask), CANDIDATES)
+        ids: list[int] = found.ranked.product_ids.tolist()
+        shelf.fill(ids[: found.named], "bought_together")
+        shelf.fill(ids[found.named :], "trending")
         if not shelf.full:
             shelf.fill(serving.predictor.trending(CANDIDATES).product_ids.tolist(), "trending")
     if not shelf.full:
@@ -58,12 +62,8 @@ def recommend(shop: OnlineShop, ask: Ask) -> Answer:
     return Answer(served_by, serving.pointer if serving is not None and spoke else None, tuple(shelf.shown))
 
 
-def _together(predictor: CoPurchase, ask: Ask) -> list[int]:
-    if ask.slot == SlotName.PRODUCT_PAGE and ask.product_id is not None:
-        found: list[int] = predictor.similar(ask.product_id, CANDIDATES).product_ids.tolist()
-        return found
-    if ask.cart:
-        # On the home page too: what is in the cart says more than what trends.
-        completes: list[int] = predictor.for_cart(ask.cart, CANDIDATES).product_ids.tolist()
-        return completes
-    return []
+def _query(ask: Ask) -> Query:
+    # On the home page too: what is in the cart says more than what trends.
+    page = ask.slot == SlotName.PRODUCT_PAGE and ask.product_id is not None
+    context = (ask.product_id,) if page and ask.product_id is not None else ask.cart
+    return Query(day=time.time() / DAY_S, context=context)

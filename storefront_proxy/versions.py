@@ -14,7 +14,7 @@ from mlops.deployments.pointers import Pointer
 from mlops.features.events import SlotName
 from mlops.features.sealed import FileUnusable
 from mlops.predictors.artefact import BadArtefact
-from mlops.predictors.item_to_item import CoPurchase
+from mlops.predictors.protocols import Recommender
 from mlops.registry import loader
 
 log = logging.getLogger("shelfwise.storefront")
@@ -28,7 +28,7 @@ RETRY_S = 5.0
 @dataclass(frozen=True, slots=True)
 class Serving:
     pointer: Pointer
-    predictor: CoPurchase
+    predictor: Recommender
 
 
 _lock = threading.Lock()

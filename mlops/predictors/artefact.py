@@ -21,10 +21,14 @@ import numpy.typing as npt
 
 from mlops.predictors.item_to_item import CoPurchase
 from mlops.predictors.protocols import Recommender
+from mlops.predictors.recommend.shop import ShopRecommender
 
 MAGIC = b"SHELFWISE1\n"
 FORMAT = 1
-_KINDS: dict[str, type[CoPurchase]] = {CoPurchase.kind: CoPurchase}
+_KINDS: dict[str, type[Recommender]] = {
+    CoPurchase.kind: CoPurchase,
+    ShopRecommender.kind: ShopRecommender,
+}
 _ENTRIES = frozenset({"format", "kind", "arrays", "arrays_sha256", "about"})
 
 
@@ -40,7 +44,7 @@ class Loaded:
         about: what the trainer wrote of it: hyperparameters, seed, snapshot, window, metrics.
     """
 
-    predictor: CoPurchase
+    predictor: Recommender
     manifest: Mapping[str, Any]
     about: Mapping[str, Any]
     digest: str

@@ -1,14 +1,15 @@
 """What every recommender promises. Pure.
 
-A predictor holds learnt arrays (names end in `_`) and never fits anything. Products outside it, as context or as
-exclusion, are data, not errors: they are passed over.
+A predictor holds learnt arrays (names end in `_`) and never fits anything. Products and customers outside it, wherever
+they are named, are data, not errors: they are passed over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,25 @@ import numpy.typing as npt
 Indices = npt.NDArray[np.int32]
 Scores = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question to a recommender.
+
+    Args:
+        day: when it is asked, in days since 1970 UTC.
+        context: product ids: the one whose page it is, or those in the cart; none on a home page.
+        recent: product ids that the visitor saw before in this session, newest first.
+        customer: the pseudonym; None when nobody is known or wants to be.
+        exclude_owned: whether what the customer has bought may not be answered.
+    """
+
+    day: float
+    context: tuple[int, ...] = ()
+    recent: tuple[int, ...] = ()
+    customer: int | None = None
+    exclude_owned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +54,40 @@ class Ranked:
         return len(self.product_ids)
 
 
+class Spoke(StrEnum):
+    """Who named products, best first."""
+
+    RANKER = "ranker"
+    GENERATOR = "generator"
+    CONTENT = "content"
+    TRENDING = "trending"
+
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """An answer.
+
+    Args:
+        by: who named the first `named` products; the others are what sells now, whoever asks.
+    """
+
+    ranked: Ranked
+    by: Spoke
+    named: int
+
+
 class Recommender(Protocol):
     """A predictor that ranks products."""
 
-    kind: str
+    kind: ClassVar[str]
 
-    def similar(self, product_id: int, count: int) -> Ranked:
-        """Products that go with one product; empty when it is not known."""
+    @property
+    def product_ids_(self) -> Ids:
+        """int64 [n_products], ascending: what it may name."""
         ...
 
-    def for_cart(self, product_ids: Sequence[int], count: int) -> Ranked:
-        """Products that go with a set of products, none of which is in the answer."""
+    def recommend(self, query: Query, count: int) -> Recommended:
+        """At most so many products, none of which is in the context."""
         ...
 
     def trending(self, count: int) -> Ranked:

@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from mlops.predictors.item_to_item import CoPurchase, Neighbours
+from mlops.predictors.item_to_item import CoPurchase
+from mlops.predictors.neighbours import Neighbours
 from mlops.predictors.popularity import Trending
 from mlops.training.purchases import Purchases
 

@@ -15,7 +15,8 @@ from mlops.deployments import store as deployments
 from mlops.features import online
 from mlops.features.events import STOREFRONT_SLOTS, ProductChanged, Source, VariantState
 from mlops.predictors import artefact
-from mlops.predictors.item_to_item import CoPurchase, Neighbours
+from mlops.predictors.item_to_item import CoPurchase
+from mlops.predictors.neighbours import Neighbours
 from mlops.predictors.popularity import Trending
 from mlops.registry import store as registry
 from mlops.registry.models import UseCase

@@ -12,7 +12,8 @@ from mlops.deployments import store as deployments
 from mlops.features.events import STOREFRONT_SLOTS, SlotName
 from mlops.features.models import Snapshot
 from mlops.predictors.artefact import pack
-from mlops.predictors.item_to_item import CoPurchase, Neighbours
+from mlops.predictors.item_to_item import CoPurchase
+from mlops.predictors.neighbours import Neighbours
 from mlops.predictors.popularity import Trending
 from mlops.registry.models import UseCase, Version
 from mlops.registry.store import Lineage, register

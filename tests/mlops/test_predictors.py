@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from mlops.features.read import ORDER_FRAME_SCHEMA
 from mlops.predictors import artefact
 from mlops.predictors.artefact import BadArtefact
-from mlops.predictors.item_to_item import CoPurchase, Neighbours
+from mlops.predictors.item_to_item import CoPurchase
+from mlops.predictors.neighbours import Neighbours
 from mlops.predictors.popularity import Trending
 from mlops.training.co_purchase import RECIPES, CoPurchaseTrainer, Recipe, neighbours
 from mlops.training.purchases import Purchases, from_frame
@@ -162,6 +163,7 @@ def test_what_is_loaded_answers_as_what_was_saved(predictor: CoPurchase) -> None
     content = artefact.pack(predictor, {"seed": 42})
     loaded = artefact.unpack(content, digest=artefact.digest_of(content))
     assert loaded.about == {"seed": 42}
+    assert isinstance(loaded.predictor, CoPurchase)
     assert (
         loaded.predictor.for_cart([1000], 9).product_ids.tolist()
         == predictor.for_cart([1000], 9).product_ids.tolist()
@@ -241,6 +243,7 @@ def test_any_shop_trains_and_answers(baskets: list[list[int]], cart: list[int], 
     found = CoPurchaseTrainer(RECIPES[-1], RECIPES[1], 30.0).fit(bought, now=NOON)
     content = artefact.pack(found, {})
     again = artefact.unpack(content, digest=artefact.digest_of(content)).predictor
+    assert isinstance(again, CoPurchase)
     ranked = again.for_cart(cart, count)
     assert ranked.product_ids.tolist() == found.for_carts([cart], count)[0].product_ids.tolist()
     assert len(ranked) <= count

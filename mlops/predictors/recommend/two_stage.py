@@ -26,6 +26,8 @@ from mlops.predictors.recommend.signals import UNKNOWN, Batch, Floats, Signals
 # Dense numbers of one generator in a batch: 1.2 million are 5 MB, and about thirty such arrays live at once.
 DENSE = 1_200_000
 RANKER = "ranker"
+# Scores of what was named begin here; what fills an answer lies in (0, 1].
+NAMED = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +104,16 @@ class TwoStage:
             found = pairs(self.signals, batch, slot)
             if len(found.query):
                 score = predicted(self.rankers[slot], found.x)
-                value[rows[found.query], found.item] = 2 + score - score.min()
+                _, first, query = np.unique(found.query, return_index=True, return_inverse=True)
+                value[rows[found.query], found.item] = (
+                    NAMED + score - np.minimum.reduceat(score, first)[query]
+                )
             return
         scores = generator_scores(self.signals, batch, slot).get(who)
         if scores is not None:
             named = np.where(scores > 0, scores, 0).astype(np.float64)
             highest = np.maximum(named.max(axis=1, initial=0.0, keepdims=True), 1e-12)
-            value[rows] = np.where(named > 0, 2 + named / highest, value[rows])
+            value[rows] = np.where(named > 0, NAMED + named / highest, value[rows])
 
 
 def predicted(ranker: lgb.Booster, x: npt.NDArray[np.float16]) -> npt.NDArray[np.float64]:

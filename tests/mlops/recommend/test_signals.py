@@ -161,8 +161,3 @@ def test_a_packed_recommender_answers_the_same(book: Ledger, signals: Signals) -
         np.testing.assert_array_equal(mine.item, theirs.item)
         np.testing.assert_array_equal(mine.score, theirs.score)
     assert any("window" in line for line in told)
-    arrays = to_arrays(fitted)
-    with pytest.raises(ValueError, match="no recommender"):
-        from_arrays({name: each for name, each in arrays.items() if name != "known"})
-    with pytest.raises(ValueError, match="items, but arrays of"):
-        from_arrays(arrays | {"newcomers": arrays["newcomers"][:-1]})
