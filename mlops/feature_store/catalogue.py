@@ -39,6 +39,11 @@ class Service:
         return versions.fingerprint(self.views)
 
     @cached_property
+    def digests(self) -> dict[str, str]:
+        """The version of each view, in the order of the vector."""
+        return {view.name: versions.digest(view) for view in self.views}
+
+    @cached_property
     def features(self) -> tuple[Feature, ...]:
         """In the order of the vector."""
         return tuple(each for view in self.views for each in view.features)

@@ -72,6 +72,9 @@ def frame(
         ValueError: `asked` lacks a column, or asks for a moment after `known_by`.
         UnattributedRead: outside a `reading`.
     """
+    absent = {name for each in views for name in (*each.entity.columns, "at")}.difference(asked.columns)
+    if absent:
+        raise ValueError(f"asked without {', '.join(sorted(absent))}")
     if asked.is_empty():
         return asked.with_columns(
             pl.lit(None, pl.Float64).alias(f"{view.name}.{name}") for view in views for name in view.names

@@ -21,6 +21,9 @@ class ViewVersion(ShopOwned):
     edges = models.JSONField(
         default=dict, help_text="by feature: where the bins of its histograms end, for good"
     )
+    trained_at = models.DateTimeField(
+        null=True, help_text="when a training frame fixed the bins; null: the first refresh did"
+    )
     first_at = models.DateTimeField()
     refreshed_at = models.DateTimeField(null=True, help_text="the moment that the online vectors speak of")
     entities = models.BigIntegerField(default=0, help_text="online vectors of the last refresh")

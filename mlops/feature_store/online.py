@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from mlops.feature_store import packed, versions
+from mlops.feature_store.basis import Basis
 from mlops.feature_store.catalogue import Service
 from mlops.feature_store.declared import Entity, View
 from mlops.feature_store.packed import Flags, Floats, Integers, Served
@@ -36,12 +37,16 @@ def read(
     ids: Sequence[int | str],
     *,
     now: datetime,
-    medians: Floats | None = None,
+    basis: Basis | None = None,
 ) -> Served:
-    """The vectors of these entities, in one round trip; what is missing or late is stood in for, and counted."""
+    """The vectors of these entities, in one round trip; what is missing or late is stood in for, and counted.
+
+    Args:
+        basis: what the model stands on, from its manifest (`packed.serve`).
+    """
     if not ids:
-        return packed.serve(service, [], now=now, medians=medians)
-    served = packed.serve(service, stored(shop_id, service, ids), now=now, medians=medians)
+        return packed.serve(service, [], now=now, basis=basis)
+    served = packed.serve(service, stored(shop_id, service, ids), now=now, basis=basis)
     if served.degraded_features:
         pipe = client().pipeline(transaction=False)
         for each in served.degraded_features:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
+from mlops.feature_store.basis import Basis
 from mlops.feature_store.catalogue import Service
 from mlops.feature_store.declared import Missing
 
@@ -91,15 +92,20 @@ def serve(
     stored: Sequence[bytes | None],
     *,
     now: datetime,
-    medians: Floats | None = None,
+    basis: Basis | None = None,
 ) -> Served:
     """Read packed vectors by the policy of each feature.
 
     Args:
-        medians: [feature], of the frame that the model was trained on; NaN, or None: not known.
+        basis: what the model stands on: its medians stand in for values, and a view that the running code computes
+            otherwise than the model learnt it counts as missing. None: nothing is known to stand in.
     """
     found, moments, values = unpack(service, stored)
     spans = [len(view.features) for view in service.views]
+    known = basis or Basis()
+    changed = np.array([not known.knows(*each) for each in service.digests.items()], dtype=np.bool_)
+    if changed.any():
+        moments = np.where(changed, 0, moments)
     clock = microseconds(now)
     ages = np.repeat(clock - moments, spans, axis=1)
     ttl = np.array([each.ttl // timedelta(microseconds=1) for each in service.features], dtype=np.int64)
@@ -110,7 +116,7 @@ def serve(
         return Served(values, np.ones(len(values), dtype=np.bool_), found, ())
     policies = [each.missing for each in service.features]
     kept = late & np.array([each is Missing.LAST_VALUE for each in policies])
-    fill = np.full(len(policies), np.nan) if medians is None else medians
+    fill = known.fill(service.columns)
     usable = ~(bad & np.array([each is Missing.REJECT for each in policies])).any(axis=1)
     values = np.where(bad & ~kept, fill, values)
     hit = np.flatnonzero(bad.any(axis=0)).tolist()

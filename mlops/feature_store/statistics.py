@@ -39,13 +39,19 @@ def keep(shop: Shop, view: View, version: ViewVersion, values: pl.DataFrame, *, 
     return True
 
 
-def fix_bins(version: ViewVersion, view: View, values: pl.DataFrame) -> Mapping[str, list[float]]:
-    """The ends of the bins: the deciles of the frame that is given first, and for good.
+def fix_bins(
+    version: ViewVersion, view: View, values: pl.DataFrame, *, trained_at: datetime | None = None
+) -> Mapping[str, list[float]]:
+    """The ends of the bins: the deciles of the first training frame, and from then on for good.
 
-    Give it the training frame and the histograms of later days are in the bins of what the model was trained on. A feature
-    without any value yet gets its bins with the first ones.
+    Until a model is trained they are those of the first refresh; each day keeps the bins that it was counted in. A
+    feature without any value yet gets its bins with the first ones.
+
+    Args:
+        trained_at: the values are a training frame's, taken then. None: they are what is served.
     """
-    fixed: dict[str, list[float]] = dict(version.edges)
+    first = trained_at is not None and version.trained_at is None and values.height > 0
+    fixed: dict[str, list[float]] = {} if first else dict(version.edges)
     new = {}
     for each in view.features:
         known = _known(values[each.name])
@@ -53,9 +59,11 @@ def fix_bins(version: ViewVersion, view: View, values: pl.DataFrame) -> Mapping[
             shares = np.arange(1, BINS) / BINS
             new[each.name] = np.unique(np.quantile(known, shares, method="inverted_cdf")).tolist()
     if new:
-        fixed |= new
+        # A feature that the training frame lacks keeps the bins that it had.
+        fixed = {**version.edges, **fixed, **new}
         version.edges = fixed
-        ViewVersion.objects.filter(pk=version.pk).update(edges=fixed)
+        version.trained_at = trained_at if first else version.trained_at
+        ViewVersion.objects.filter(pk=version.pk).update(edges=fixed, trained_at=version.trained_at)
     return {each.name: fixed.get(each.name, []) for each in view.features}
 
 

@@ -28,6 +28,7 @@ from mlops.feature_store import (
     tasks,
     versions,
 )
+from mlops.feature_store.basis import Basis
 from mlops.feature_store.catalogue import Service
 from mlops.feature_store.declared import Entity
 from mlops.feature_store.models import ViewVersion
@@ -82,7 +83,8 @@ def test_what_is_missing_is_stood_in_for_and_said(stocked: Shop) -> None:
     assert whole.usable.all()
     client().delete(*online.keys(stocked.pk, service, [2]))
     medians = np.arange(len(service.features), dtype=np.float64)
-    found = online.read(stocked.pk, service, [1, 2], now=LATER, medians=medians)
+    basis = Basis(medians=dict(zip(service.columns, medians.tolist(), strict=True)))
+    found = online.read(stocked.pk, service, [1, 2], now=LATER, basis=basis)
     assert found.found.tolist() == [True, False]
     np.testing.assert_array_equal(found.values[1], medians)
     np.testing.assert_array_equal(found.values[0], whole.values[0])
@@ -94,13 +96,33 @@ def test_what_is_missing_is_stood_in_for_and_said(stocked: Shop) -> None:
 def test_what_is_late_follows_its_policy(stocked: Shop) -> None:
     service = service_of(stocked, Entity.PRODUCT)
     price, ratio = (service.columns.index(f"product_offer.{name}") for name in ("price", "price_ratio_28d"))
-    medians = np.full(len(service.features), 7.0)
-    late = online.read(stocked.pk, service, [1], now=LATER + timedelta(hours=5), medians=medians)
+    basis = Basis(medians=dict.fromkeys(service.columns, 7.0))
+    late = online.read(stocked.pk, service, [1], now=LATER + timedelta(hours=5), basis=basis)
     assert late.values[0, price] == 12.5, "an old price is better than a median"
     assert late.values[0, ratio] == 7.0
     assert late.usable.tolist() == [False]
-    in_time = online.read(stocked.pk, service, [1], now=LATER + timedelta(hours=4), medians=medians)
+    in_time = online.read(stocked.pk, service, [1], now=LATER + timedelta(hours=4), basis=basis)
     assert in_time.degraded_features == ()
+
+
+def test_a_view_that_the_model_learnt_otherwise_is_missing_and_said(stocked: Shop) -> None:
+    """A new release computes a view anew while yesterday's model still serves: its medians stand in, never its successor."""
+    service = service_of(stocked, Entity.PRODUCT)
+    carts = service.views[1]
+    learnt = Basis(
+        versions={**service.digests, "product_offer": "0" * 16}, medians=dict.fromkeys(service.columns, 7.0)
+    )
+    found = online.read(stocked.pk, service, [1], now=LATER, basis=learnt)
+    offer = len(service.views[0].features)
+    assert found.values[0, :offer].tolist() == [7.0] * offer
+    assert not found.usable.any(), "nobody knows whether it is in stock"
+    assert set(found.degraded_features) == {
+        each for each in service.columns if each.startswith("product_offer.")
+    }
+    same = online.read(
+        stocked.pk, service, [1], now=LATER, basis=Basis({carts.name: service.digests[carts.name]})
+    )
+    assert same.degraded_features == ()
 
 
 def test_vectors_of_other_code_are_not_read(stocked: Shop) -> None:
