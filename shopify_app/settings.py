@@ -109,6 +109,7 @@ INSTALLED_APPS = [
     "mlops.feature_store",
     "mlops.registry",
     "mlops.training",
+    "mlops.demand",
     "mlops.deployments",
     "mlops.backtest",
     "storefront_proxy",

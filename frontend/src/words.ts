@@ -344,6 +344,8 @@ export function attributionRule(hours: number): string {
 }
 
 const ACTIONS: Record<string, string> = {
+  "promotion.planned": "Promotion planned",
+  "promotion.cancelled": "Promotion taken out",
   "slot.deployed": "Put live",
   "slot.rolled_back": "Rolled back",
   "staff.role_changed": "Role changed",
