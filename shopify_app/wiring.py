@@ -46,11 +46,14 @@ def _train_what_was_refused(sender: Any, *, shop: Shop, **_: Any) -> None:
 
 
 def _train(shop: Shop, *, reason: str, actor: str) -> None:
+    """Ask for everything that can be learnt of a shop, what shoppers see first."""
+    from mlops.registry.models import UseCase
     from mlops.training import run as training
 
     now = timezone.now()
     try:
-        training.request(shop, reason=reason, actor=actor, now=now)
+        for use_case in (UseCase.RECOMMENDATIONS, UseCase.DEMAND):
+            training.request(shop, use_case=use_case, reason=reason, actor=actor, now=now)
     except training.TrainingHalted as error:
         log.warning("training.refused", extra={"shop_id": shop.pk, "why": error.message})
         audit.record(

@@ -17,7 +17,6 @@ Tell = Callable[[str], object]
 MODULES: Mapping[str, str] = {
     "forecast": "mlops.backtest.forecast",
     "recommend": "mlops.backtest.recommend",
-    "shop": "mlops.backtest.shop",
 }
 
 

@@ -13,7 +13,7 @@ from mlops.deployments.models import Slot, SlotChange, Strategy
 from mlops.deployments.pointers import Pointer
 from mlops.features.events import SlotName
 from mlops.registry import loader
-from mlops.registry.models import Lifecycle, Version
+from mlops.registry.models import Lifecycle, UseCase, Version
 from mlops.registry.store import move
 from tenancy import audit
 from tenancy.errors import NotFound, UserFixable
@@ -25,6 +25,12 @@ class SlotChanged(UserFixable):
     """Somebody else changed the slot since the caller looked."""
 
     code = "slot_changed"
+
+
+class WrongPlace(UserFixable):
+    """The version answers another kind of question than the slot asks."""
+
+    code = "version_of_another_kind"
 
 
 class NothingToReturnTo(UserFixable):
@@ -58,10 +64,16 @@ def deploy(
         expected_version_id: refuse when another version serves; None does not ask.
 
     Raises:
+        WrongPlace: a forecast is no recommender.
         SlotChanged: another version serves than expected.
         IllegalTransition: the version is archived.
         FileUnusable, BadArtefact: its artefact does not load; the slot stays as it is.
     """
+    if (slot is SlotName.FORECAST) != (version.use_case == UseCase.DEMAND):
+        raise WrongPlace(
+            f"version {version.number} of {version.use_case} cannot serve {slot.value}; what was live stays live",
+            next_step="Choose a version of the same kind.",
+        )
     loader.load(shop.pk, version.artefact_digest)
     with transaction.atomic():
         lock(shop, LockKind.SLOTS, wait_s=10.0)

@@ -19,14 +19,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mlops.predictors.demand.book import DemandBook
 from mlops.predictors.item_to_item import CoPurchase
 from mlops.predictors.protocols import Recommender
 from mlops.predictors.recommend.shop import ShopRecommender
 
 MAGIC = b"SHELFWISE1\n"
 FORMAT = 1
-_KINDS: dict[str, type[Recommender]] = {
+_KINDS: dict[str, type[Recommender] | type[DemandBook]] = {
     CoPurchase.kind: CoPurchase,
+    DemandBook.kind: DemandBook,
     ShopRecommender.kind: ShopRecommender,
 }
 _ENTRIES = frozenset({"format", "kind", "arrays", "arrays_sha256", "about"})
@@ -41,20 +43,43 @@ class Loaded:
     """An artefact that passed every check.
 
     Args:
+        held: what was learnt.
         about: what the trainer wrote of it: hyperparameters, seed, snapshot, window, metrics.
     """
 
-    predictor: Recommender
+    held: Recommender | DemandBook
     manifest: Mapping[str, Any]
     about: Mapping[str, Any]
     digest: str
+
+    @property
+    def predictor(self) -> Recommender:
+        """What recommends.
+
+        Raises:
+            BadArtefact: this is a forecast.
+        """
+        if isinstance(self.held, DemandBook):
+            raise BadArtefact("a demand forecast recommends nothing")
+        return self.held
+
+    @property
+    def book(self) -> DemandBook:
+        """The forecast.
+
+        Raises:
+            BadArtefact: this recommends.
+        """
+        if not isinstance(self.held, DemandBook):
+            raise BadArtefact("this is no demand forecast")
+        return self.held
 
 
 def digest_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def pack(predictor: Recommender, about: Mapping[str, Any]) -> bytes:
+def pack(predictor: Recommender | DemandBook, about: Mapping[str, Any]) -> bytes:
     """The artefact's bytes.
 
     Args:

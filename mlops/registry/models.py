@@ -37,7 +37,7 @@ class Version(ShopOwned):
     seed = models.BigIntegerField()
     data_since = models.DateTimeField(null=True)
     data_until = models.DateTimeField()
-    snapshot_id = models.BigIntegerField()
+    snapshot_id = models.BigIntegerField(null=True, help_text="null: a frozen file without orders of people")
     snapshot_digest = models.CharField(max_length=64)
     code_revision = models.CharField(max_length=64, blank=True)
     duration_s = models.FloatField(help_text="compute time of the training run")

@@ -36,12 +36,13 @@ class Lineage:
     """Where a version came from.
 
     Args:
+        snapshot_id: None where the frozen file holds sums of a shop and no orders.
         duration_s: compute time of all steps.
         features: version of each feature view that it was trained on, by view; they are kept while it may serve.
     """
 
     run_id: int
-    snapshot_id: int
+    snapshot_id: int | None
     snapshot_digest: str
     data_since: datetime | None
     data_until: datetime

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlops.registry.models import UseCase
+from mlops.training.demand.pipeline import DEMAND
 from mlops.training.pipeline import Pipeline
 from mlops.training.recommendations import RECOMMENDATIONS
 from tenancy.errors import Bug
 
-PIPELINES: Mapping[UseCase, Pipeline] = {each.use_case: each for each in (RECOMMENDATIONS,)}
+PIPELINES: Mapping[UseCase, Pipeline] = {each.use_case: each for each in (RECOMMENDATIONS, DEMAND)}
 
 
 def pipeline(use_case: str) -> Pipeline:

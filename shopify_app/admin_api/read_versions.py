@@ -109,7 +109,7 @@ def _live(states: Mapping[SlotName, deployments.SlotState]) -> dict[int, tuple[s
 
 def _facts(rows: Iterable[Version], *, live: Mapping[int, tuple[str, ...]]) -> dict[int, VersionFacts]:
     unique = {row.pk: row for row in rows}
-    snapshots = {row.snapshot_id for row in unique.values()}
+    snapshots = {row.snapshot_id for row in unique.values() if row.snapshot_id is not None}
     orders = dict(Snapshot.objects.filter(pk__in=snapshots).values_list("pk", "orders")) if snapshots else {}
     return {
         row.pk: VersionFacts(
@@ -120,7 +120,7 @@ def _facts(rows: Iterable[Version], *, live: Mapping[int, tuple[str, ...]]) -> d
             created_at=row.registered_at,
             data_from=row.data_since,
             data_until=row.data_until,
-            orders=orders.get(row.snapshot_id),
+            orders=None if row.snapshot_id is None else orders.get(row.snapshot_id),
             duration_s=row.duration_s,
             measures=tuple(_measures(row.metrics)),
             live_in=live.get(row.pk, ()),

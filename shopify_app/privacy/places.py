@@ -92,6 +92,7 @@ HARMLESS: Mapping[str, str] = {
     "features_snapshot.customers": "a count",
     "features_storefront_event.lines": "products, quantities and prices",
     "features_tombstone.mark": "a keyed hash: names nobody without the shop's key",
+    "demand_adaptation.state": "scores of classes of products",
     "feature_store_featureday.commonest": "codes and how often each is there",
     "feature_store_viewversion.declared": "what was declared of features",
     "feature_store_viewversion.edges": "limits of bins",
@@ -119,7 +120,7 @@ HARMLESS: Mapping[str, str] = {
     "validation_suiteversion.content": "expectations",
     "training_trainingrun.validation": "counts of a validation",
     "sync_importjob.refused": "the form of refused lines: words and customer numbers are blotted out (`sync.refused`)",
-    "training_trainingrun.work": "measures of recipes",
+    "training_trainingrun.work": "measures, and the names of files",
 }
 
 SEALED: tuple[SealedColumn, ...] = (

@@ -15,8 +15,9 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from mlops.features import frames, tombstones
+from mlops.features import frames, sealed, tombstones
 from mlops.features.models import Snapshot
+from mlops.training.demand import collect
 from mlops.training.models import FINAL, TrainingRun
 from shopify_app.privacy import exports
 from tenancy import audit
@@ -165,7 +166,17 @@ def _snapshots(shop: Shop, before: datetime, now: datetime) -> int:
     old = [path for path in old if path.stat().st_mtime < (now - timedelta(hours=1)).timestamp()]
     for path in old:
         path.unlink(missing_ok=True)
-    return len(old)
+    return len(old) + _panels(shop, before)
+
+
+def _panels(shop: Shop, before: datetime) -> int:
+    """Frozen sums of sales that no open run reads. They hold nobody."""
+    wanted = {run.work.get("panel") for run in TrainingRun.objects.exclude(state__in=FINAL)}
+    held = sorted((sealed.folder_of(shop.pk) / collect.KIND).glob("*.sealed"))
+    old = [path for path in held if path.stem not in wanted and path.stat().st_mtime < before.timestamp()]
+    for path in old[:BATCH]:
+        path.unlink(missing_ok=True)
+    return len(old[:BATCH])
 
 
 def _quarantine(shop: Shop, before: datetime, now: datetime) -> int:

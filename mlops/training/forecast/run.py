@@ -24,7 +24,7 @@ from mlops.predictors.demand.quantiles import (
 )
 from mlops.training.forecast.blend import Case, Weights, blended, weigh
 from mlops.training.forecast.calibrate import Spread, calibrate
-from mlops.training.forecast.correct import factor, last_year, opinions, season_power, share
+from mlops.training.forecast.correct import PRIOR_SHARE, factor, last_year, season_power, share
 from mlops.training.forecast.judge import Accuracy, Judged, judge
 from mlops.training.forecast.launch import launched, unknown
 from mlops.training.forecast.members import NAIVE, RECENT, Answers, View, ask, fit
@@ -48,6 +48,7 @@ class Forecast:
         served: of each class that occurs, what serves it and why, for people.
         accuracy: of each series at the inner origins, and for which of them seasonal naive is served.
         codes: int8 [S], classes, by which intervals adapt.
+        past: the inner origins, oldest first, as the ensemble would have answered; none where the history is too short.
     """
 
     mean: Doubles
@@ -55,6 +56,7 @@ class Forecast:
     served: list[str]
     accuracy: Accuracy
     codes: Array
+    past: tuple[Judged, ...]
 
 
 def forecast(panel: Panel, *, seed: int, tell: Tell) -> Forecast:
@@ -90,14 +92,17 @@ def serve(given: Panel, panel: Panel, measured: list[Trial], answers: Answers) -
     weights = weigh(cases, members)
     codes = patterns(panel.y)
     blends = [blended(case.means, weights, case.codes) for case in cases]
-    correct = _correction(panel.grid, answers.total, measured, blends)
+    correct = _correction(
+        panel.grid, answers.total, measured, blends, total_alone=answers.law is None
+    )  # fmt: skip
     spreads = [
         _spread(trial, correct(each, trial.answers), case)
         for trial, case, each in zip(measured, cases, blends, strict=True)
     ]
     calibration = calibrate(spreads, MEAN_EDGES if answers.law is None else LAW_EDGES)
     pairs = zip(measured, spreads, strict=True)
-    accuracy = judge([_judged(trial, spread, calibration) for trial, spread in pairs], len(panel))
+    past = [_judged(trial, spread, calibration) for trial, spread in pairs]
+    accuracy = judge(past, len(panel))
     mean = correct(blended(answers.means, weights, codes), answers)
     mean = _limited(np.where(accuracy.naive[:, None], answers.means[NAIVE], mean), panel)
     raw, own = _quantiles(panel, answers)
@@ -117,7 +122,7 @@ def serve(given: Panel, panel: Panel, measured: list[Trial], answers: Answers) -
         served.append(f"{int(fresh.sum())} series without a past, by their relatives' first steps")
     if cut:
         served.insert(0, f"{cut} records far beyond anything else of their series were cut before learning")
-    return Forecast(mean, quantiles, served, accuracy, codes)
+    return Forecast(mean, quantiles, served, accuracy, codes, tuple(past))
 
 
 def uncensored(panel: Panel) -> Panel:
@@ -156,25 +161,27 @@ def _limited(mean: Doubles, panel: Panel) -> Doubles:
 
 
 def _correction(
-    grid: Grid, total: Doubles, measured: list[Trial], blends: list[Doubles]
+    grid: Grid, total: Doubles, measured: list[Trial], blends: list[Doubles], *, total_alone: bool
 ) -> Callable[[Doubles, Answers], Doubles]:
-    """A function that moves means towards the total's own forecast, by as much as inner origins advise."""
+    """A function that moves means towards the total's own forecast, by as much as inner origins advise.
+
+    Args:
+        total_alone: nothing but the past tells of the total. Where prices and deals are told, they move it more than any
+            season, and the sum of the series, which knows them, is trusted until inner origins say otherwise.
+    """
     if grid.horizon < grid.season:
         return lambda mean, _: mean  # a part of a week says nothing of the weeks around it
     power = season_power(total, grid)
 
     def own(answers: Answers, known: Array) -> float:
         recent = float((answers.means[RECENT] * known).sum())
-        rule = recent * float(np.exp(power * last_year(answers.total, grid)))
-        models = [each for name, each in answers.means.items() if name.startswith("recursive")]
-        # The last of them knows most of what is told of the days to come.
-        return opinions(rule, float((models[-1] * known).sum())) if models else rule
+        return recent * float(np.exp(power * last_year(answers.total, grid)))
 
     known = [np.isfinite(trial.truth) for trial in measured]
     summed = np.array([(each * k).sum() for each, k in zip(blends, known, strict=True)])
     theirs = np.array([own(trial.answers, k) for trial, k in zip(measured, known, strict=True)])
     sold = np.array([np.nansum(trial.truth) for trial in measured])
-    moved = share(summed, theirs, sold)
+    moved = share(summed, theirs, sold, start=PRIOR_SHARE if total_alone else 0.0)
 
     def correct(mean: Doubles, answers: Answers) -> Doubles:
         told: Doubles = mean * factor(float(mean.sum()), own(answers, np.ones(1)), moved)
