@@ -17,6 +17,7 @@ Tell = Callable[[str], object]
 MODULES: Mapping[str, str] = {
     "forecast": "mlops.backtest.forecast",
     "recommend": "mlops.backtest.recommend",
+    "shop": "mlops.backtest.shop",
 }
 
 

@@ -6,7 +6,7 @@ this basket (cart). Both hold at most a few hundred neighbours per product.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -62,7 +62,7 @@ class CoPurchase:
         found: Indices = at[known].astype(np.int32)
         return found
 
-    def recommend(self, query: Query, count: int) -> Recommended:
+    def recommend(self, query: Query, count: int, *, late: Callable[[], bool] | None = None) -> Recommended:
         """What goes with the context, then what trends; it knows nobody and looks at nothing else."""
         asked = self.positions(query.context)
         table = self.page_ if len(query.context) == 1 else self.cart_

@@ -6,7 +6,7 @@ they are named, are data, not errors: they are passed over.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, Self
@@ -86,8 +86,12 @@ class Recommender(Protocol):
         """int64 [n_products], ascending: what it may name."""
         ...
 
-    def recommend(self, query: Query, count: int) -> Recommended:
-        """At most so many products, none of which is in the context."""
+    def recommend(self, query: Query, count: int, *, late: Callable[[], bool] = ...) -> Recommended:
+        """At most so many products, none of which is in the context.
+
+        Args:
+            late: asked before each costly step; once it says True, what is known by then answers.
+        """
         ...
 
     def trending(self, count: int) -> Ranked:

@@ -9,6 +9,7 @@ import pytest
 
 from mlops.predictors.demand.baselines import seasonal_naive
 from mlops.predictors.demand.panel import Grid, Panel
+from mlops.predictors.demand.quantiles import bounded
 from mlops.training.forecast.judge import Judged, judge
 from mlops.training.forecast.run import forecast
 
@@ -65,3 +66,10 @@ def test_naive_is_served_and_said_for_the_series_it_forecasts_better() -> None:
         line.endswith("series of these by seasonal naive, which was better at inner origins")
         for line in told.served
     )
+
+
+def test_less_than_half_a_unit_is_nothing_where_sales_are_whole() -> None:
+    grid = Grid(date(2025, 1, 6), 1, 4, 1)
+    y = np.array([[0, 3, 1, 9], [0, 0.25, 1, 9]], np.float32)
+    told = np.array([0.002, 0.4, 0.8, 2.97, 60.0])[:, None, None] * np.ones((5, 2, 1))
+    assert bounded(told, y, grid)[:, :, 0].T.tolist() == [[0, 0, 0.8, 3, 45], [0.002, 0.4, 0.8, 2.97, 45]]

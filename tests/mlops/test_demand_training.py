@@ -17,7 +17,7 @@ from mlops.predictors.demand.past import Past
 from mlops.predictors.demand.pools import pools
 from mlops.training.forecast.blend import Case, blended, prior, weigh
 from mlops.training.forecast.calibrate import Spread, calibrate
-from mlops.training.forecast.correct import factor, last_year, season_power, share
+from mlops.training.forecast.correct import factor, last_year, opinions, season_power, share
 from mlops.training.forecast.launch import launched
 from mlops.training.forecast.members import View, ask, fit
 from mlops.training.forecast.response import responses
@@ -163,6 +163,20 @@ def test_weights_sum_to_one_follow_evidence() -> None:
     assert weigh([], members).table[0] == pytest.approx(prior(members))
 
 
+def test_weights_move_as_far_as_the_noise_lets_them() -> None:
+    rng = np.random.default_rng(3)
+    moved = []
+    for noise in (0.02, 3.0):
+        level = np.exp(rng.normal(3, 1, (80, 1)))
+        truth = level * (1 + noise * rng.standard_normal((80, 28)))
+        means = {"direct": np.repeat(level * 1.2, 28, 1), "ses": np.repeat(level * 1.2, 28, 1)}
+        means["theta"] = np.repeat(level, 28, 1)
+        codes, scale = np.zeros(80, np.int8), (level[:, 0] * max(noise, 0.1)) ** 2
+        moved.append(weigh([Case(means, truth, codes, scale)] * 5, tuple(means)).table[0][2])
+    assert moved[0] > 0.4  # no weight in the prior, all of the evidence
+    assert moved[1] < 0.1
+
+
 def test_the_totals_season_is_trusted_as_far_as_it_held() -> None:
     grid = Grid(MONDAY, 1, 1100, 28)
     t = np.arange(1100)
@@ -177,10 +191,13 @@ def test_the_totals_season_is_trusted_as_far_as_it_held() -> None:
 
 def test_forecasts_move_to_the_total_only_as_far_as_it_was_better() -> None:
     summed, sold = np.full(5, 80.0), np.full(5, 100.0)
-    better = share(summed, sold, sold, start=0.5)
-    worse = share(summed, np.full(5, 60.0), sold, start=0.5)
-    assert better == pytest.approx(0.6)
-    assert worse == pytest.approx(0.4)
+    better = share(summed, sold, sold)
+    worse = share(summed, np.full(5, 60.0), sold)
+    assert better == pytest.approx((20 * 2 / 3 + 5) / 25)
+    assert worse == pytest.approx(20 * 2 / 3 / 25)
+    assert share(summed, np.zeros(5), sold) == pytest.approx(2 / 3)
+    assert opinions(50.0, 200.0) == pytest.approx(100.0)
+    assert (opinions(0.0, 200.0), opinions(50.0, 0.0), opinions(0.0, 0.0)) == (200.0, 50.0, 0.0)
     assert factor(80.0, 100.0, 1.0) == pytest.approx(1.25)
     assert factor(0.0, 100.0, 1.0) == 1.0
     assert factor(1.0, 1e9, 1.0) == pytest.approx(np.exp(0.4))

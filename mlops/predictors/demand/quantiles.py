@@ -14,6 +14,8 @@ from mlops.predictors.demand.panel import Array, Doubles, Grid
 TAUS = (0.05, 0.25, 0.50, 0.75, 0.95)
 MEDIAN = TAUS.index(0.50)
 LARGEST_TIMES = 5.0  # of the largest sale of the last year, for whole intervals
+NOTHING = 0.5  # of a unit, where sales are whole numbers
+NEAR = 0.05  # of a unit, likewise
 FOLLOW_LIMIT = 2.0
 FOLLOW = 0.5  # the power with which learnt quantiles follow the ensemble's mean
 ERROR_SHARE = 0.5  # of the served quantiles; the rest is learnt
@@ -81,9 +83,16 @@ def stretched(quantiles: Doubles, factors: Array) -> Doubles:
 
 
 def bounded(quantiles: Doubles, y: Array, grid: Grid) -> Doubles:
-    """Ordered, not negative, and none above `LARGEST_TIMES` the series' largest sale of the last year."""
+    """Ordered, not negative, and none above `LARGEST_TIMES` the series' largest sale of the last year.
+
+    Where all sales were whole numbers, less than half a unit is nothing, and what is next to a whole number is that number.
+    """
     ordered: Doubles = np.sort(np.maximum(quantiles, 0.0), axis=0)
-    return np.minimum(ordered, LARGEST_TIMES * largest(y, grid)[:, None])
+    ordered = np.minimum(ordered, LARGEST_TIMES * largest(y, grid)[:, None])
+    value = np.nan_to_num(y)
+    whole = (value == np.rint(value)).all(axis=1)[:, None]
+    nearest = np.rint(ordered)
+    return np.where(whole & ((ordered < NOTHING) | (np.abs(ordered - nearest) < NEAR)), nearest, ordered)
 
 
 def largest(y: Array, grid: Grid) -> Doubles:

@@ -18,6 +18,7 @@ from mlops.predictors.recommend.scores import (
     customer_scores,
 )
 from mlops.predictors.recommend.signals import UNKNOWN, Batch, Floats, Signals
+from mlops.predictors.recommend.sparse_rows import highest, places, take
 
 PER_GENERATOR = 60
 LARGEST = 60_000.0  # what half precision holds
@@ -148,7 +149,7 @@ def owned_places(signals: Signals, batch: Batch) -> npt.NDArray[np.int32]:
     """Place + 1 in `own_features` of each pair of query and item, 0 where the customer never bought it."""
     found = np.zeros((len(batch), signals.n_items), np.int32)
     known = np.flatnonzero(batch.customer != UNKNOWN)
-    rows = signals.own[batch.customer[known]]
+    rows = take(signals.own, batch.customer[known])
     found[np.repeat(known, np.diff(rows.indptr)), rows.indices] = rows.data
     return found
 
@@ -166,22 +167,30 @@ def candidates(
 ) -> npt.NDArray[np.bool_]:
     """The union of each source's best."""
     chosen = np.zeros(eligible.shape, bool)
-    rows = np.arange(len(eligible))[:, None]
-    count = min(per_generator, eligible.shape[1])
     for name in SOURCES[slot]:
-        if name not in scores:
-            continue
-        allowed = np.where(eligible & (scores[name] > 0), scores[name], -np.inf)
-        at = np.argpartition(-allowed, count - 1, axis=1)[:, :count]
-        chosen[rows, at] |= np.take_along_axis(allowed, at, axis=1) > -np.inf
+        if name in scores:
+            chosen |= highest(np.where(eligible, scores[name], np.float32(0)), per_generator)
     return chosen
 
 
-def pairs(signals: Signals, batch: Batch, slot: Slot) -> Pairs:
-    """The candidates of these queries, all of one slot, with their features."""
-    scores = generator_scores(signals, batch, slot)
+def pairs(
+    signals: Signals,
+    batch: Batch,
+    slot: Slot,
+    *,
+    scores: dict[str, Floats] | None = None,
+    eligible: npt.NDArray[np.bool_] | None = None,
+) -> Pairs:
+    """The candidates of these queries, all of one slot, with their features.
+
+    Args:
+        scores, eligible: what `generator_scores` and `eligible_items` found, where they were asked already.
+    """
     places = owned_places(signals, batch)
-    eligible = eligible_items(signals, batch, places)
+    if scores is None:
+        scores = generator_scores(signals, batch, slot)
+    if eligible is None:
+        eligible = eligible_items(signals, batch, places)
     query, item = np.nonzero(candidates(scores, eligible, slot))
     columns = _of_generators(generators_of(slot), scores, query, item, len(batch))
     columns |= {name: signals.item_features[item, at] for at, name in enumerate(signals.item_names)}
@@ -192,11 +201,13 @@ def pairs(signals: Signals, batch: Batch, slot: Slot) -> Pairs:
     columns["pop_to_customer"] = columns["pop_h365"] - columns["c_pop"]
     if slot in (Slot.PAGE, Slot.CART):
         columns |= _of_context(signals, batch, query, item, columns)
-    # Half precision: training keeps millions of rows, and serving must see the same numbers.
-    x = np.empty((len(query), len(columns)), np.float16)
+    told = np.empty((len(columns), len(query)), np.float32)
     for at, column in enumerate(columns.values()):
-        x[:, at] = np.clip(column, -LARGEST, LARGEST)
-    return Pairs(query, item, x, tuple(columns))
+        told[at] = column
+    np.minimum(told, LARGEST, out=told)
+    np.maximum(told, -LARGEST, out=told)
+    # Half precision: training keeps millions of rows, and serving must see the same numbers.
+    return Pairs(query, item, told.T.astype(np.float16, order="C"), tuple(columns))
 
 
 Columns = dict[str, npt.NDArray[Any]]
@@ -259,37 +270,35 @@ def _of_customer(
 def _of_context(
     signals: Signals, batch: Batch, query: npt.NDArray[np.int64], item: npt.NDArray[np.int64], told: Columns
 ) -> Columns:
-    size = np.diff(batch.context.indptr)
+    size, seen = np.diff(batch.context.indptr), batch.context.indices
+    owner = np.repeat(np.arange(len(size)), size)
     columns: Columns = {"x_size": size[query].astype(np.float32)}
     for name in OF_CONTEXT:
-        values = np.nan_to_num(signals.item_features[:, signals.item_names.index(name)])
-        mean = (batch.context @ values) / np.maximum(size, 1)
+        values = np.nan_to_num(signals.item_features[seen, signals.item_names.index(name)])
+        mean = np.bincount(owner, values, len(size)) / np.maximum(size, 1)
         columns[f"x_{name}"] = mean[query]
         columns[f"to_x_{name}"] = told[name] - mean[query]
     for name in SPREAD:
-        table = signals.tables.get(name)
-        if table is None:
-            table = sparse.csr_matrix((signals.n_items, signals.n_items), dtype=np.float32)
-        columns |= _spread(table, batch.context, query, item, name)
+        columns |= _spread(signals.tables.get(name), batch.context, query, item, name)
     return columns
 
 
 def _spread(
-    table: sparse.csr_matrix,
+    table: sparse.csr_matrix | None,
     context: sparse.csr_matrix,
     query: npt.NDArray[np.int64],
     item: npt.NDArray[np.int64],
     name: str,
 ) -> Columns:
     """Highest value over the context's items, and the share of them that has any."""
-    highest = np.zeros((context.shape[0], context.shape[1]), np.float32)
-    share = np.zeros_like(highest)
-    block = table[context.indices]
-    # Rows of one query lie together: their columns are reduced without making them dense.
-    owner = np.repeat(np.arange(context.shape[0]), np.diff(context.indptr))
-    row = np.repeat(owner, np.diff(block.indptr))
-    flat = row * context.shape[1] + block.indices
-    np.maximum.at(highest.reshape(-1), flat, block.data)
-    np.add.at(share.reshape(-1), flat, (block.data > 0).astype(np.float32))
+    most = np.zeros((context.shape[0], context.shape[1]), np.float32)
+    share = np.zeros_like(most)
+    if table is not None:
+        at, lengths = places(table, context.indices)
+        # Rows of one query lie together: their columns are reduced without making them dense.
+        owner = np.repeat(np.arange(context.shape[0]), np.diff(context.indptr))
+        flat = np.repeat(owner, lengths) * context.shape[1] + table.indices[at]
+        np.maximum.at(most.reshape(-1), flat, table.data[at])
+        np.add.at(share.reshape(-1), flat, (table.data[at] > 0).astype(np.float32))
     count = np.maximum(np.diff(context.indptr), 1)
-    return {f"x_{name}:max": highest[query, item], f"x_{name}:share": share[query, item] / count[query]}
+    return {f"x_{name}:max": most[query, item], f"x_{name}:share": share[query, item] / count[query]}

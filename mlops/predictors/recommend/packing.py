@@ -191,7 +191,7 @@ def _check(recommender: TwoStage) -> None:
         raise ValueError("a pair of customer and item lies outside its features")
     if sessions and not -1 <= signals.session_customer.min() <= signals.session_customer.max() < customers:
         raise ValueError("an order's customer lies outside the customers")
-    numbers = (
+    numbers: tuple[npt.NDArray[np.floating], ...] = (
         recommender.newcomers,
         signals.session_day,
         np.array([signals.now]),

@@ -6,11 +6,14 @@ computed for queries with a known customer only.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from mlops.predictors.recommend.signals import UNKNOWN, Batch, Floats, Signals
+from mlops.predictors.recommend.sparse_rows import Row, best, dense, product, take
 
 NEIGHBOURS = 150
 SESSIONS = {"sessions": (300, 250.0), "sessions_recent": (150, 40.0)}
@@ -68,20 +71,26 @@ def customer_scores(
         names: which of `CUSTOMER`; those that the shop's data cannot feed are left out.
     """
     found: dict[str, Floats] = {}
-    profiles = {name: each[customer] for name, each in signals.vectors.items() if name not in SPECIAL}
-    near: dict[str, sparse.csr_matrix] = {}
+    held: dict[str, Any] = {}
+
+    def profile(name: str) -> Any:
+        if name not in held:
+            held[name] = take(signals.vectors[name], customer)
+        return held[name]
+
+    near: dict[str, Any] = {}
     for name in names:
         if name.startswith("own_"):
-            found[name] = dense(profiles[name.removeprefix("own_")])
+            found[name] = dense(profile(name.removeprefix("own_")))
         elif name in ALIKE:
             alike, votes = ALIKE[name]
             if alike not in near:
-                near[alike] = _alike(signals.vectors[f"{alike}:items"], profiles[alike], customer)
-            found[name] = dense(near[alike] @ signals.vectors[votes])
+                near[alike] = _alike(signals.vectors[f"{alike}:items"], profile(alike), customer)
+            found[name] = product(near[alike], signals.vectors[votes])
         elif name in CARRIED:
-            profile, table = CARRIED[name]
+            owned, table = CARRIED[name]
             if table in signals.tables:
-                found[name] = dense(profiles[profile] @ signals.tables[table])
+                found[name] = product(profile(owned), signals.tables[table])
     if "fresh_h60" in names and "customer_h60" in found:
         fresh = signals.popularity["h10"] / (signals.popularity["h365"] + np.float32(1e-6))
         found["fresh_h60"] = np.maximum(found["customer_h60"], 0) * fresh
@@ -95,44 +104,35 @@ def context_scores(signals: Signals, batch: Batch) -> dict[str, Floats]:
     size = np.maximum(np.diff(context.indptr), 1).astype(np.float32)[:, None]
     for name in IN_CONTEXT:
         if name in signals.tables:
-            found[f"x_{name}"] = dense(context @ signals.tables[name]) / size
+            found[f"x_{name}"] = product(context, signals.tables[name]) / size
     sessions = signals.vectors["sessions"]
     if not sessions.shape[0]:
         return found
-    overlap = dense(context @ signals.vectors["sessions:items"])
-    age = signals.now - signals.session_day
+    overlap = product(context, signals.vectors["sessions:items"])
+    # What no query of the batch overlaps with costs nothing: for one query these are nearly all.
+    touched = np.flatnonzero(overlap.any(axis=0))
+    overlap, age = overlap[:, touched], (signals.now - signals.session_day)[touched]
     for name, (count, half_life) in SESSIONS.items():
         near = best(overlap * np.exp2(-age / half_life).astype(np.float32)[None, :], count)
-        found[f"x_{name}"] = dense(near @ sessions)
-    own = (
-        np.where(batch.customer == UNKNOWN, -2, batch.customer)[:, None] == signals.session_customer[None, :]
-    )
-    found["x_own_sessions"] = dense(sparse.csr_matrix(np.where(own, overlap, np.float32(0))) @ sessions)
+        found[f"x_{name}"] = product(_spread_out(near, touched, sessions.shape[0]), sessions)
+    who = np.where(batch.customer == UNKNOWN, -2, batch.customer)
+    own = np.where(who[:, None] == signals.session_customer[None, touched], overlap, np.float32(0))
+    near = best(own, max(own.shape[1], 1))
+    found["x_own_sessions"] = product(_spread_out(near, touched, sessions.shape[0]), sessions)
     return found
 
 
-def dense(matrix: sparse.csr_matrix) -> Floats:
-    found: Floats = matrix.toarray().astype(np.float32, copy=False)
-    return found
-
-
-def best(scores: Floats, count: int) -> sparse.csr_matrix:
-    """The highest positive scores of each row, at most `count` of them."""
-    width = scores.shape[1]
-    if width > count:
-        at = np.argpartition(-scores, count - 1, axis=1)[:, :count]
-        values = np.take_along_axis(scores, at, axis=1)
-    else:
-        at, values = np.broadcast_to(np.arange(width), scores.shape), scores
-    held = values > 0
-    indptr = np.concatenate([[0], np.cumsum(held.sum(axis=1))])
-    return sparse.csr_matrix((values[held], at[held], indptr), shape=scores.shape)
+def _spread_out(near: Any, touched: npt.NDArray[np.intp], width: int) -> Any:
+    """The same rows over all columns, where those of `near` are `touched`."""
+    if isinstance(near, Row):
+        return Row(near.data, touched[near.indices], near.indptr, (1, width))
+    return sparse.csr_matrix((near.data, touched[near.indices], near.indptr), shape=(near.shape[0], width))
 
 
 def _alike(
-    by_item: sparse.csr_matrix, asked: sparse.csr_matrix, customer: npt.NDArray[np.int32]
-) -> sparse.csr_matrix:
+    by_item: sparse.csr_matrix, asked: sparse.csr_matrix | Row, customer: npt.NDArray[np.int32]
+) -> Any:
     """The customers with the nearest profiles (cosine), the asking one left out."""
-    overlap = dense(asked @ by_item)
+    overlap = product(asked, by_item)
     overlap[np.arange(len(customer)), customer] = 0.0
     return best(overlap, NEIGHBOURS)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,10 +13,12 @@ from scipy import sparse
 from mlops.predictors.neighbours import Neighbours
 from mlops.predictors.protocols import Ids, Indices, Query, Ranked, Recommended, Spoke
 from mlops.predictors.recommend import packing
-from mlops.predictors.recommend.features import slots_of
 from mlops.predictors.recommend.signals import UNKNOWN, Batch
-from mlops.predictors.recommend.two_stage import NAMED, RANKER, TwoStage
+from mlops.predictors.recommend.two_stage import NAMED, RANKER, Answer, TwoStage, never
 
+# Of a session the newest views speak: a longer list says what the visitor wanted before.
+MOST_RECENT = 10
+FUSED_AFTER = 10.0
 _MODEL = "model/"
 _OWN: dict[str, type[np.generic]] = {
     "product_ids": np.int64,
@@ -42,7 +44,6 @@ class ShopRecommender:
     customers_: Ids
     model_: TwoStage
     content_: Neighbours
-    _trending: Indices = field(init=False, repr=False, compare=False)
 
     kind: ClassVar[str] = "two_stage"
 
@@ -60,37 +61,44 @@ class ShopRecommender:
             raise ValueError(
                 f"{signals.n_items} products, but a table of {len(self.content_.indptr_) - 1} rows"
             )
-        order = np.argsort(-self.model_.newcomers, kind="stable").astype(np.int32)
-        object.__setattr__(self, "_trending", order[signals.known[order]])
 
-    def recommend(self, query: Query, count: int) -> Recommended:
+    def recommend(self, query: Query, count: int, *, late: Callable[[], bool] = never) -> Recommended:
         context = _positions(self.product_ids_, query.context)
+        known = self.model_.signals.known
         who = _positions(self.customers_, () if query.customer is None else (query.customer,))
+        customer = int(who[0]) if len(who) else UNKNOWN
+        recent = [each for each in query.recent if each not in query.context][:MOST_RECENT]
+        seen = _positions(self.product_ids_, recent)
+        sold, seen = context[known[context]], seen[known[seen]]
+
+        def ask(items: Indices, *, exclude_owned: bool) -> tuple[Answer, str | None]:
+            batch = Batch(
+                customer=np.array([customer], np.int32),
+                at=np.array([max(query.day, self.model_.signals.now)]),
+                context=_row(items, len(self.product_ids_)),
+                exclude_owned=np.array([exclude_owned]),
+            )
+            return self.model_.answer(batch, count + len(context), late=late)
+
+        alone = not len(sold) and len(seen) > 0 and customer == UNKNOWN
+        answer, by = ask(seen if alone else sold, exclude_owned=query.exclude_owned)
+        items, named = answer.item, int(np.count_nonzero(answer.score >= NAMED))
         alike = self._alike(context, count)
-        sold = context[self.model_.signals.known[context]]
-        batch = Batch(
-            customer=who if len(who) else np.array([UNKNOWN], np.int32),
-            at=np.array([max(query.day, self.model_.signals.now)]),
-            context=_row(sold, len(self.product_ids_)),
-            exclude_owned=np.array([query.exclude_owned]),
-        )
-        answer = self.model_.recommend(batch, np.array([count + len(context)]))[0]
-        named = int(np.count_nonzero(answer.score >= NAMED))
         if len(alike):
-            items = np.concatenate([alike, answer.item[~np.isin(answer.item, alike)]])
-            by, named = Spoke.CONTENT, len(alike)
-        else:
-            items = answer.item
-            choice = self.model_.choices.get(slots_of(batch)[0])
-            spoke = choice is not None and choice.of(known=bool(len(who))) == RANKER
-            by = Spoke.RANKER if spoke else Spoke.GENERATOR
-        items = items[~np.isin(items, context)][:count]
-        named = min(named, len(items))
+            items, named, by = _after(alike, items), len(alike), Spoke.CONTENT
+        if len(seen) and not alone:
+            session, spoke = ask(seen, exclude_owned=query.exclude_owned)
+            of_session = session.item[session.score >= NAMED]
+            fused = _fused(items[:named], of_session)
+            items, named, by = _after(fused, items), len(fused), by or spoke
+        here = ~np.isin(items, context)
+        named = min(int(np.count_nonzero(here[:named])), count)
+        items = items[here][:count]
         ranked = Ranked(self.product_ids_[items], -np.arange(len(items), dtype=np.float64))
-        return Recommended(ranked, by if named else Spoke.TRENDING, named)
+        return Recommended(ranked, _spoke(by) if named else Spoke.TRENDING, named)
 
     def trending(self, count: int) -> Ranked:
-        items = self._trending[:count]
+        items = self.model_.trending(count)
         return Ranked(self.product_ids_[items], self.model_.newcomers[items].astype(np.float64))
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -147,6 +155,25 @@ def neighbours_of(table: sparse.csr_matrix | None, n: int) -> Neighbours:
     order = np.lexsort((columns, -scores, rows))
     indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))])
     return Neighbours(indptr.astype(np.int32), columns[order].astype(np.int32), scores[order])
+
+
+def _spoke(by: str | None) -> Spoke:
+    if by == Spoke.CONTENT:
+        return Spoke.CONTENT
+    return Spoke.RANKER if by == RANKER else Spoke.GENERATOR
+
+
+def _after(first: Any, then: Any) -> npt.NDArray[np.int64]:
+    """Both, each item once."""
+    return np.concatenate([first, then[~np.isin(then, first)]]).astype(np.int64)
+
+
+def _fused(main: npt.NDArray[np.int64], session: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Two lists as one by their reciprocal ranks (Cormack et al. 2009): what is high in both comes first, then by item."""
+    items, at = np.unique(np.concatenate([main, session]), return_inverse=True)
+    weight = np.concatenate([1 / (FUSED_AFTER + np.arange(len(each))) for each in (main, session)])
+    fused: npt.NDArray[np.int64] = items[np.lexsort((items, -np.bincount(at, weight, len(items))))]
+    return fused
 
 
 def _positions(ids: Ids, asked: Sequence[int]) -> Indices:

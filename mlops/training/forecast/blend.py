@@ -1,7 +1,8 @@
 """Weights of the members by class of series, from inner origins, shrunk towards a fixed prior. Pure.
 
-A single origin misleads, and so does a free regression: weights are not negative, sum to one, and are pulled to the prior as
-if it had been seen in as many origins as `PRIOR_ORIGINS`.
+A single origin misleads, and so does a free regression: weights are not negative, sum to one, and are pulled to the prior the
+harder the larger the errors of the prior itself are. Where sales are mostly noise the prior stays; where they can be told,
+the better member soon has its way.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from mlops.predictors.demand.panel import Array, Doubles
 PRIOR_RULES = {"ses": 0.30, "tsb": 0.15}  # the rest is the trees', in equal parts
 TREES = ("direct", "recursive")
 PRIOR_ORIGINS = 20.0
-PULL = 5.0  # members are so alike that the weights' own directions hold little of the moments' size
+PULL = 1.0  # of the prior's squared error
+SMALLEST_LOSS = 1e-4  # of the members' own size
 PRIOR_SERIES = 50.0
 
 
@@ -65,13 +67,13 @@ def weigh(cases: list[Case], members: tuple[str, ...]) -> Weights:
     table = np.repeat(start[None, :], len(PATTERNS), axis=0)
     if not cases:
         return Weights(members, table)
-    every = _solve(*_moments(cases, members, None), start, len(cases))
+    every = _solve(_moments(cases, members, None), start, len(cases))
     for code in range(len(PATTERNS)):
         count = float(np.mean([(case.codes == code).sum() for case in cases]))
         if count == 0:
             table[code] = every
             continue
-        own = _solve(*_moments(cases, members, code), start, len(cases))
+        own = _solve(_moments(cases, members, code), start, len(cases))
         table[code] = (count * own + PRIOR_SERIES * every) / (count + PRIOR_SERIES)
     return Weights(members, table)
 
@@ -86,10 +88,19 @@ def blended(means: dict[str, Doubles], weights: Weights, codes: Array) -> Double
     return out
 
 
-def _moments(cases: list[Case], members: tuple[str, ...], code: int | None) -> tuple[Doubles, Doubles]:
-    """Of members with each other and with the truth, in units of each series' mean squared step."""
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """Sums over steps, in units of each series' mean squared step: of members with each other, with the truth, and of the truth."""
+
+    gram: Doubles
+    moment: Doubles
+    square: float
+
+
+def _moments(cases: list[Case], members: tuple[str, ...], code: int | None) -> _Moments:
     gram = np.zeros((len(members), len(members)))
     moment = np.zeros(len(members))
+    square = 0.0
     for case in cases:
         rows = (case.scale > 0) & (True if code is None else case.codes == code)
         known = np.isfinite(case.truth[rows])
@@ -98,14 +109,17 @@ def _moments(cases: list[Case], members: tuple[str, ...], code: int | None) -> t
         stack = np.stack([case.means[name][rows] for name in members])
         gram += np.einsum("mst,nst,st->mn", stack, stack, weight, optimize=True)
         moment += np.einsum("mst,st,st->m", stack, truth, weight, optimize=True)
-    return gram, moment
+        square += float((truth * truth * weight).sum())
+    return _Moments(gram, moment, square)
 
 
-def _solve(gram: Doubles, moment: Doubles, start: Doubles, cases: int) -> Doubles:
+def _solve(sums: _Moments, start: Doubles, cases: int) -> Doubles:
+    gram, moment = sums.gram, sums.moment
     size = float(np.trace(gram)) / len(start)
     if size <= 0:
         return start
-    pull = PULL * size * PRIOR_ORIGINS / (PRIOR_ORIGINS + cases)
+    loss = float(sums.square - 2 * start @ moment + start @ gram @ start)
+    pull = PULL * max(loss, SMALLEST_LOSS * size) * PRIOR_ORIGINS / (PRIOR_ORIGINS + cases)
     one = 100 * size
     left = gram + pull * np.eye(len(start)) + one
     right = moment + pull * start + one

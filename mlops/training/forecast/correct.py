@@ -2,8 +2,10 @@
 
 Trees that are fitted to noisy single series come out low when a whole shop grows into its season. The total is smooth enough to
 be told by rule: the sum of the last weeks, moved by what the same weeks did a year ago to a power between 0 (no season) and 1.
-One earlier season is weak evidence, so the power is found on every origin that the history allows and shrunk to a half; so is
-the share by which the forecasts are moved. All series move alike, so that every sum above them agrees.
+One earlier season is weak evidence, so the power is found on every origin that the history allows and shrunk to a half. The
+second opinion is the sum of the recursive model, which follows a growing shop sooner than the others. The total's forecast is
+the geometric mean of both, and the share by which all series are moved to it is learnt, starting from two thirds: three
+opinions, of which the sum of the series is one. All series move alike, so that every sum above them agrees.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from mlops.predictors.demand.panel import Doubles, Grid
 POWERS = np.linspace(0.0, 1.0, 11)
 SHARES = np.linspace(0.0, 1.0, 11)
 PRIOR_POWER, PRIOR_POWER_ORIGINS = 0.5, 8.0
-PRIOR_SHARE, PRIOR_SHARE_ORIGINS = 0.5, 20.0
+PRIOR_SHARE, PRIOR_SHARE_ORIGINS = 2 / 3, 20.0
 LIMIT = 1.0  # of logarithms, for what a year ago may say
 MOST_MOVED = 0.4  # of logarithms
 
@@ -57,20 +59,23 @@ def last_year(total: Doubles, grid: Grid) -> float:
     return float(np.clip(np.log(after / before), -LIMIT, LIMIT)) if before > 0 and after > 0 else 0.0
 
 
-def share(summed: Doubles, own: Doubles, sold: Doubles, *, start: float) -> float:
-    """How far to move, from inner origins: the sum of the series, the total's own forecast and the truth of each.
+def opinions(first: float, second: float) -> float:
+    """The geometric mean of two forecasts of one total; the other where one says nothing."""
+    if first <= 0 or second <= 0:
+        return max(first, second, 0.0)
+    return float(np.sqrt(first * second))
 
-    Args:
-        start: where to shrink to.
-    """
+
+def share(summed: Doubles, own: Doubles, sold: Doubles) -> float:
+    """How far to move, from inner origins: the sum of the series, the total's own forecast and the truth of each."""
     ok = (summed > 0) & (own > 0) & (sold > 0)
     if not ok.any():
-        return start
+        return PRIOR_SHARE
     gap = np.log(own[ok]) - np.log(summed[ok])
     losses = ((np.log(summed[ok]) + SHARES[:, None] * gap - np.log(sold[ok])) ** 2).sum(axis=1)
     best = float(SHARES[np.argmin(losses)])
     seen = int(ok.sum())
-    return (seen * best + PRIOR_SHARE_ORIGINS * start) / (seen + PRIOR_SHARE_ORIGINS)
+    return (seen * best + PRIOR_SHARE_ORIGINS * PRIOR_SHARE) / (seen + PRIOR_SHARE_ORIGINS)
 
 
 def factor(summed: float, own: float, moved: float) -> float:

@@ -24,7 +24,7 @@ from mlops.predictors.demand.quantiles import (
 )
 from mlops.training.forecast.blend import Case, Weights, blended, weigh
 from mlops.training.forecast.calibrate import Spread, calibrate
-from mlops.training.forecast.correct import PRIOR_SHARE, factor, last_year, season_power, share
+from mlops.training.forecast.correct import factor, last_year, opinions, season_power, share
 from mlops.training.forecast.judge import Accuracy, Judged, judge
 from mlops.training.forecast.launch import launched, unknown
 from mlops.training.forecast.members import NAIVE, RECENT, Answers, View, ask, fit
@@ -92,9 +92,7 @@ def serve(given: Panel, panel: Panel, measured: list[Trial], answers: Answers) -
     weights = weigh(cases, members)
     codes = patterns(panel.y)
     blends = [blended(case.means, weights, case.codes) for case in cases]
-    correct = _correction(
-        panel.grid, answers.total, measured, blends, total_alone=answers.law is None
-    )  # fmt: skip
+    correct = _correction(panel.grid, answers.total, measured, blends)
     spreads = [
         _spread(trial, correct(each, trial.answers), case)
         for trial, case, each in zip(measured, cases, blends, strict=True)
@@ -161,27 +159,25 @@ def _limited(mean: Doubles, panel: Panel) -> Doubles:
 
 
 def _correction(
-    grid: Grid, total: Doubles, measured: list[Trial], blends: list[Doubles], *, total_alone: bool
+    grid: Grid, total: Doubles, measured: list[Trial], blends: list[Doubles]
 ) -> Callable[[Doubles, Answers], Doubles]:
-    """A function that moves means towards the total's own forecast, by as much as inner origins advise.
-
-    Args:
-        total_alone: nothing but the past tells of the total. Where prices and deals are told, they move it more than any
-            season, and the sum of the series, which knows them, is trusted until inner origins say otherwise.
-    """
+    """A function that moves means towards the total's own forecast, by as much as inner origins advise."""
     if grid.horizon < grid.season:
         return lambda mean, _: mean  # a part of a week says nothing of the weeks around it
     power = season_power(total, grid)
 
     def own(answers: Answers, known: Array) -> float:
         recent = float((answers.means[RECENT] * known).sum())
-        return recent * float(np.exp(power * last_year(answers.total, grid)))
+        rule = recent * float(np.exp(power * last_year(answers.total, grid)))
+        models = [each for name, each in answers.means.items() if name.startswith("recursive")]
+        # The last of them knows most of what is told of the days to come.
+        return opinions(rule, float((models[-1] * known).sum())) if models else rule
 
     known = [np.isfinite(trial.truth) for trial in measured]
     summed = np.array([(each * k).sum() for each, k in zip(blends, known, strict=True)])
     theirs = np.array([own(trial.answers, k) for trial, k in zip(measured, known, strict=True)])
     sold = np.array([np.nansum(trial.truth) for trial in measured])
-    moved = share(summed, theirs, sold, start=PRIOR_SHARE if total_alone else 0.0)
+    moved = share(summed, theirs, sold)
 
     def correct(mean: Doubles, answers: Answers) -> Doubles:
         told: Doubles = mean * factor(float(mean.sum()), own(answers, np.ones(1)), moved)

@@ -14,7 +14,11 @@ from scipy import sparse
 from mlops.predictors import artefact
 from mlops.predictors.artefact import BadArtefact
 from mlops.predictors.protocols import Query, Spoke
+from mlops.predictors.recommend.features import Slot
 from mlops.predictors.recommend.shop import ShopRecommender, neighbours_of
+from mlops.predictors.recommend.signals import UNKNOWN, Batch
+from mlops.predictors.recommend.two_stage import RANKER, Choice
+from mlops.training.recommend.windows import context_matrix
 from tests.mlops.recommend import themed
 
 STRANGER = 4_000_000_000_000_000_000
@@ -84,6 +88,69 @@ def test_a_customer_is_told_from_a_stranger(shop: ShopRecommender) -> None:
     stranger = shop.recommend(Query(day=0, customer=STRANGER), 5)
     assert stranger.by == Spoke.TRENDING
     assert stranger.ranked.product_ids.tolist() == shop.trending(5).product_ids.tolist()
+
+
+@given(query=queries, count=st.integers(1, 80))
+@settings(max_examples=150, deadline=None)
+def test_a_single_answer_is_that_of_the_batch(shop: ShopRecommender, query: Query, count: int) -> None:
+    """The quick way for one query and the way for many tell the same items in the same order with the same scores."""
+    single, others = batch_of(shop, query), Query(0, (1003, 1010), customer=themed.pseudonym(3))
+    together = joined([single, batch_of(shop, others), single, batch_of(shop, Query(0, (1004,)))])
+    mine, _ = shop.model_.answer(single, count)
+    answers = shop.model_.recommend(together, np.full(4, count))
+    for theirs in (answers[0], answers[2]):
+        np.testing.assert_array_equal(mine.item, theirs.item)
+        np.testing.assert_allclose(mine.score, theirs.score, rtol=1e-6)
+
+
+def batch_of(shop: ShopRecommender, query: Query) -> Batch:
+    at = [int(each) - 1000 for each in sorted(set(query.context)) if each in shop.product_ids_]
+    who = np.flatnonzero(shop.customers_ == query.customer) if query.customer else np.empty(0)
+    return Batch(
+        np.array([who[0] if len(who) else UNKNOWN], np.int32),
+        np.array([shop.model_.signals.now + query.day % 30]),
+        context_matrix([np.array(at, np.int32)], len(shop.product_ids_)),
+        np.array([query.exclude_owned]),
+    )
+
+
+def joined(parts: list[Batch]) -> Batch:
+    return Batch(
+        np.concatenate([each.customer for each in parts]),
+        np.concatenate([each.at for each in parts]),
+        sparse.vstack([each.context for each in parts], format="csr"),
+        np.concatenate([each.exclude_owned for each in parts]),
+    )
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_ranker_that_would_be_late_gives_way(shop: ShopRecommender, after: int) -> None:
+    choices = {Slot.HOME: Choice(RANKER, RANKER)}
+    shop = replace(shop, model_=replace(shop.model_, choices=choices))
+    query = Query(day=0, customer=themed.pseudonym(3))
+    assert shop.recommend(query, 10).by == Spoke.RANKER
+    asked = iter(range(10))
+    found = shop.recommend(query, 10, late=lambda: next(asked) >= after)
+    assert found.by == Spoke.GENERATOR
+    row = shop.model_.signals.vectors["h180"][3].toarray()[0]
+    best = np.argsort(-row, kind="stable")[: found.named]
+    assert found.named == min(np.count_nonzero(row), 10)
+    assert (found.ranked.product_ids[: found.named] - 1000).tolist() == best.tolist()
+
+
+def test_a_session_moves_the_answer(shop: ShopRecommender) -> None:
+    """A new visitor who looked at three products of a theme is shown that theme, not what everybody buys."""
+    views = (1002, 1008, 1014)
+    theme = shop.recommend(Query(day=0, recent=views), 10)
+    assert theme.by in (Spoke.RANKER, Spoke.GENERATOR)
+    assert {(each - 1000) % 6 for each in theme.ranked.product_ids[: theme.named][:5].tolist()} == {2}
+    assert theme.ranked.product_ids.tolist() != shop.trending(10).product_ids.tolist()
+    page = shop.recommend(Query(day=0, context=(1003,)), 10).ranked.product_ids.tolist()
+    moved = shop.recommend(Query(day=0, context=(1003,), recent=views), 10).ranked.product_ids.tolist()
+    assert {(each - 1000) % 6 for each in page[:5]} == {3}
+    assert {(each - 1000) % 6 for each in moved[:5]} == {2, 3}
+    unknown = shop.recommend(Query(day=0, context=(1003,), recent=(STRANGER, 1003)), 10)
+    assert unknown.ranked.product_ids.tolist() == page
 
 
 def test_what_is_owned_is_left_out_on_request(shop: ShopRecommender) -> None:
