@@ -37,6 +37,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="FOLDER",
         help="Shopify's CSV exports: orders_export*.csv and products_export*.csv, also .gz; nothing else is needed",
     )
+    whose.add_argument(
+        "--shop", metavar="DOMAIN", help="an installed shop (name.myshopify.com); needs its database"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the report to write (.html)")
     parser.add_argument("--json", type=Path, help="the same numbers as JSON")
     parser.add_argument(
@@ -64,7 +67,7 @@ def run(options: Mapping[str, Any], tell: Tell) -> None:
     for name, endings in (("out", (".html", ".htm")), ("json", (".json",))):
         _refuse_name(options[name], endings)
     now = datetime.now(UTC)
-    history = read_folder(options["store"], now + timedelta(days=1), tell)
+    history = _history(options, now, tell)
     found = measured(
         history,
         origins=options["origins"],
@@ -80,6 +83,14 @@ def run(options: Mapping[str, Any], tell: Tell) -> None:
         files[options["json"]] = json.dumps(found, indent=1, allow_nan=False) + "\n"
     _write(files)
     tell(f"the report is in {options['out']}")
+
+
+def _history(options: Mapping[str, Any], now: datetime, tell: Tell) -> History:
+    if options["store"] is not None:
+        return read_folder(options["store"], now + timedelta(days=1), tell)
+    from mlops.backtest.store.installed import read_shop  # a folder needs no database, nor its driver
+
+    return read_shop(options["shop"], now, tell)
 
 
 def measured(

@@ -85,9 +85,17 @@ class Rivals:
         for start in range(0, len(batch), AT_ONCE):
             rows = slice(start, min(start + AT_ONCE, len(batch)))
             part = batch.take(rows)
-            best = _best(self._scores(rival, part), self._allowed(part), count)
+            best = self.best(self._scores(rival, part), part, count)
             found[rows, : best.shape[1]] = best
         return found
+
+    def best(self, scores: npt.NDArray[np.float64], batch: Batch, count: int) -> Items:
+        """The highest of what may be answered: sold before, not in the context, not owned where that is asked.
+
+        Args:
+            scores: [n_queries, n_items].
+        """
+        return _best(scores, self._allowed(batch), count)
 
     def _scores(self, rival: Rival, batch: Batch) -> npt.NDArray[np.float64]:
         """By hundredfold steps, so that what fills up never comes before what is named."""
