@@ -67,6 +67,12 @@ bench-calls: setup ## Calls to Shopify for 1,000 storefront requests, beside an 
 bench-ingest: setup ## A million orders through bulk into the event log: make bench-ingest [STORE=folder] [ARGS=--write]
 	@exec $(BIN)/python -m shopify_app.local.bench_ingest $(if $(STORE),--store "$(STORE)") $(ARGS)
 
+bench-models: setup ## Both models on sets of files, beside others: make bench-models DATA=folder [ARGS="floors --sizes 100"]
+	@test -n "$(DATA)" || { echo "give DATA=folder (docs/benchmarks.md says which files it holds)"; exit 2; }
+	@exec $(BIN)/python manage.py bench_models $(or $(ARGS),recommend cold-start forecast) --data "$(DATA)" $(if $(wildcard .cache/peers/.installed),--peers .cache/peers/bin/python)
+
+bench-peers: .cache/peers/.installed ## Others' models for `make bench-models`, in a place of their own
+
 kill-drill: setup ## Kill everything at random for two minutes and count what was lost: ARGS="--seed 3 --minutes 5"
 	@exec $(BIN)/python -m shopify_app.local.kill_drill $(ARGS)
 
@@ -93,6 +99,12 @@ clean: stop ## Remove everything that setup and the demo made
 	@echo "· pip-audit, apart from the rest"
 	@$(BIN)/python -m venv $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock
+	@touch $@
+
+.cache/peers/.installed: requirements-peers.lock .venv/.installed
+	@echo "· Others' models, apart from the rest"
+	@$(BIN)/python -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.lock
 	@touch $@
 
 node_modules/.installed: package-lock.json package.json

@@ -8,7 +8,7 @@ from shopify_app.environment import BadSetting
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shopify_app.settings")
-    if sys.argv[1:2] == ["backtest"]:  # reads and writes files alone: no shop's settings are needed
+    if sys.argv[1:2] in (["backtest"], ["bench_models"]):  # files alone: no shop's settings are needed
         os.environ.setdefault("SHELFWISE_LOCAL", "1")
         # Our matrices are many and small: threads would wait for each other, and sums depend on their number.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -73,8 +72,14 @@ class _Truth:
         return 7 if self.question.panel.grid.step == 1 else 4
 
 
-def scored(demand: DemandSet, work: Path, *, reuse: bool, peers: bool, seed: int, tell: Tell) -> Origin:
-    """Every system on this origin."""
+def scored(
+    demand: DemandSet, work: Path, *, reuse: bool, peers: Path | None, seed: int, tell: Tell
+) -> Origin:
+    """Every system on this origin.
+
+    Args:
+        peers: Python of an environment with the group `peers`; None leaves AutoETS out.
+    """
     folder = work / demand.name / demand.origin.name
     folder.mkdir(parents=True, exist_ok=True)
     truth = _truth(demand)
@@ -92,7 +97,8 @@ def scored(demand: DemandSet, work: Path, *, reuse: bool, peers: bool, seed: int
     if demand.static is not None:
         asked += ["--static", demand.static]
     command = manage("backtest", "forecast", *asked, "--out", ours, "--seed", str(seed))
-    found = [_scored(OURS, truth, *_answers(truth, ours), _run(command, ours, reuse=reuse, tell=tell))]
+    cost = _run(command, ours, reuse=reuse, tell=tell)
+    found = [_scored(OURS, truth, *_answers(truth, ours), cost)]
     past = truth.question.panel.y[truth.rows]
     grid = truth.question.panel.grid
     window = grid.scaled(DAYS_OF_WINDOW[grid.step])
@@ -112,7 +118,7 @@ def scored(demand: DemandSet, work: Path, *, reuse: bool, peers: bool, seed: int
     if peers:
         out = folder / "autoets.parquet"
         told: list[str | Path] = [
-            sys.executable,
+            peers,
             "-m",
             "mlops.backtest.bench.peer_forecasting",
             *asked,

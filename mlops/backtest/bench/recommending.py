@@ -57,11 +57,13 @@ class Task:
         return next(each for each in self.systems if each.name == name)
 
 
-def scored(ranking: RankingSet, work: Path, *, reuse: bool, peers: bool, seed: int, tell: Tell) -> list[Task]:
+def scored(
+    ranking: RankingSet, work: Path, *, reuse: bool, peers: Path | None, seed: int, tell: Tell
+) -> list[Task]:
     """Every task of the set.
 
     Args:
-        peers: whether those of other libraries run too.
+        peers: Python of an environment with the group `peers`; None leaves other libraries out.
     """
     folder = work / ranking.name / ranking.folder.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +78,13 @@ def scored(ranking: RankingSet, work: Path, *, reuse: bool, peers: bool, seed: i
     systems[OURS] = (ours, _run(command, ours, reuse=reuse, tell=tell))
     for peer in (*RULES, *(LIBRARY if peers else ())):
         out = folder / f"{peer}.parquet"
-        told: list[str | Path] = [sys.executable, "-m", "mlops.backtest.bench.peer_ranking", "--peer", peer]
+        told: list[str | Path] = [
+            peers if peers and peer in LIBRARY else sys.executable,
+            "-m",
+            "mlops.backtest.bench.peer_ranking",
+            "--peer",
+            peer,
+        ]
         told += ["--train", ranking.train, "--queries", queries, "--out", out]
         try:
             systems[peer] = (out, _run(told, out, reuse=reuse, tell=tell))

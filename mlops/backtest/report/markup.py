@@ -48,7 +48,10 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[object]], *
     ]
     body = [element("tr", *[cell(at, value) for at, value in enumerate(row)]) for row in rows]
     whole = element(
-        "table", element("caption", caption), element("thead", element("tr", *top)), element("tbody", *body)
+        "table",
+        element("caption", element("span", caption)),
+        element("thead", element("tr", *top)),
+        element("tbody", *body),
     )
     return element("div", whole, class_="scroll", role="region", aria_label=caption, tabindex="0")
 

@@ -26,8 +26,8 @@ nav ul{display:flex;flex-wrap:wrap;gap:.3rem 1.2rem;padding:0;list-style:none}a{
 a:focus-visible,summary:focus-visible,.scroll:focus-visible{outline:3px solid #0550ae;outline-offset:2px;border-radius:2px}
 .skip{position:absolute;left:-999rem}.skip:focus{left:1rem;top:.5rem;background:#fff;padding:.4rem .8rem}
 .scroll{overflow-x:auto;margin:.8rem 0 1.2rem}table{border-collapse:collapse;min-width:100%;font-size:.92rem}
-caption{text-align:left;font-weight:600;padding:.3rem 0;max-width:46rem}th,td{text-align:left;padding:.4rem .7rem;border-bottom:1px solid var(--line);vertical-align:top}
-tbody th{font-weight:500;min-width:8rem}thead th{background:var(--back);font-weight:600}.number{text-align:right;font-variant-numeric:tabular-nums}
+caption{text-align:left;font-weight:600;padding:.3rem 0}caption span{display:block;position:sticky;left:0;width:fit-content;max-width:min(46rem,calc(100vw - 2rem))}th,td{text-align:left;padding:.4rem .7rem;border-bottom:1px solid var(--line);vertical-align:top}
+th,td{overflow-wrap:normal}tbody th,td:not(.number){overflow-wrap:anywhere;min-width:9rem}tbody th{font-weight:500}td ul{margin:0}.wrap{white-space:normal}thead th{background:var(--back);font-weight:600}.number{text-align:right;font-variant-numeric:tabular-nums}
 tr.ours th,tr.ours td{background:#eef7f3}
 .verdict{display:inline-block;border-radius:1rem;padding:0 .55rem;font-size:.8rem;border:1px solid currentColor;white-space:nowrap}
 .good{color:var(--good)}.bad{color:var(--bad)}.even{color:var(--soft)}

@@ -215,7 +215,8 @@ def _customers(page: Page, found: list[Found]) -> None:
     for each in found:
         page.add(
             element(
-                "h3", f"{each['name']}: {each['orders']:,} orders, {each['distinct_products']:,} products"
+                "h3",
+                f"{each['name']}: orders {each['orders']:,}, different products {each['distinct_products']:,}",
             )
         )
         page.add(

@@ -143,10 +143,13 @@ def _products(history: History, panel: Panel, origins: Sequence[Origin]) -> dict
 
 
 def _usual(price: Any) -> Doubles:
-    known = np.isfinite(price)
-    total = np.where(known, price, 0.0).sum(axis=1, dtype=np.float64)
-    count = known.sum(axis=1)
-    return np.where(count > 0, total / np.maximum(count, 1), 1.0)
+    """Each series' median price, which one slip of a pen does not move; 1 where none is known."""
+    out = np.ones(len(price))
+    for row, each in enumerate(price):
+        known = each[np.isfinite(each)]
+        if len(known):
+            out[row] = float(np.median(known))
+    return out
 
 
 def _why(panel: Panel, origins: Sequence[Origin], row: int) -> str:
@@ -162,6 +165,8 @@ def _why(panel: Panel, origins: Sequence[Origin], row: int) -> str:
         return "new: it had sold for less than eight weeks"
     if then == 0:
         return f"it stopped selling: {before:.0f} in the {horizon} days before, none in the {horizon} after"
+    if before > 2 * then:
+        return f"sales fell from {before:.0f} to {then:.0f} in {horizon} days"
     if largest > 2 * usual:
         return f"one day of {largest:.0f}, twice as many as on any day of the half year before"
     if largest > 0.5 * then and then > 3:
@@ -170,8 +175,6 @@ def _why(panel: Panel, origins: Sequence[Origin], row: int) -> str:
         )
     if then > 2 * max(before, 1):
         return f"sales rose from {before:.0f} to {then:.0f} in {horizon} days"
-    if before > 2 * then:
-        return f"sales fell from {before:.0f} to {then:.0f} in {horizon} days"
     return f"steady: {before:.0f} in the {horizon} days before, {then:.0f} in the {horizon} after"
 
 

@@ -21,8 +21,8 @@ from mlops.predictors.recommend.two_stage import RANKER, Answer, TwoStage
 class Reason(StrEnum):
     """What a feature or generator speaks of."""
 
-    OWN = "bought before by this customer"
-    ALIKE = "bought by customers alike"
+    OWN = "this customer's own history of it"
+    ALIKE = "what customers alike bought"
     PROFILE = "goes with what this customer bought"
     CONTEXT = "goes with what is looked at"
     CONTENT = "alike by its words"

@@ -1,0 +1,154 @@
+"""The floor: on no set, task or size of shop may we be worse than both bestsellers lately and the customer's own repeats.
+
+Shops of several sizes are cut out of every set: orders of customers drawn at random, whole, until there are so many; and the same
+without customers, without prices, and without dates. Questions are those of the newest window of each (`rolling.questions`).
+A shop fails when the interval of the paired difference to the better of the two rules lies below 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import numpy as np
+import polars as pl
+
+from mlops.backtest.bench.sets import RankingSet
+from mlops.backtest.measures.intervals import Doubles, Interval
+from mlops.backtest.measures.ranking import NDCG, compared
+from mlops.backtest.recommend_files import read_lines
+from mlops.backtest.rolling.recommend import OURS, roll
+from mlops.backtest.rolling.rivals import Rival
+from mlops.predictors.recommend.features import Slot
+from mlops.training.recommend.content import content_table
+from mlops.training.recommend.ledger import DAY, Ledger, ledger
+from mlops.training.recommend.windows import window_length
+
+SIZES = (20, 100, 500, 5_000)
+FLOORS = (Rival.LATELY, Rival.REPEAT)
+FEWEST = 20  # questions, below which nothing is told apart
+Tell = Callable[[str], object]
+
+
+class Shape(StrEnum):
+    """What a shop's file lacks."""
+
+    WHOLE = "whole"
+    NO_CUSTOMERS = "no customers"
+    NO_PRICES = "no prices"
+    NO_DATES = "no dates"  # every order at the same moment but for its place
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """One shop and slot.
+
+    Args:
+        ours, floor: NDCG@10.
+        against: of ours to the better rule.
+    """
+
+    shop: str
+    orders: int
+    shape: Shape
+    slot: Slot
+    queries: int
+    ours: float
+    floor: float
+    rule: Rival
+    against: Interval
+
+    @property
+    def failed(self) -> bool:
+        return self.queries >= FEWEST and self.against.high < 0
+
+
+def floors(
+    ranking: RankingSet, *, sizes: Sequence[int], shapes: Sequence[Shape], seed: int, tell: Tell
+) -> Iterator[Floor]:
+    """Every shop that can be cut out of the set, smallest first."""
+    lines = read_lines(ranking.train, now=datetime.now(UTC) + timedelta(days=1))
+    for size in sizes:
+        part = cut(lines, size, seed)
+        if part is None:
+            continue
+        for shape in shapes:
+            tell(f"{ranking.name}: {size:,} orders, {shape}")
+            yield from _of_shop(f"{ranking.name}", size, shape, ledger(shaped(part, shape)), seed)
+
+
+def cut(lines: pl.DataFrame, orders: int, seed: int) -> pl.DataFrame | None:
+    """Whole customers (or guests' orders) at random until there are at least so many orders; None when there are fewer."""
+    whose = lines.group_by("order_id").agg(pl.col("customer_id").first()).sort("order_id")
+    if len(whose) < orders:
+        return None
+    whose = whose.with_columns(pl.col("customer_id").fill_null(pl.lit("guest ") + pl.col("order_id")))
+    people = whose.group_by("customer_id").len().sort("customer_id")
+    people = people.sample(fraction=1.0, shuffle=True, seed=seed)
+    kept = people.filter(pl.col("len").cum_sum() - pl.col("len") < orders)
+    return lines.join(
+        whose.join(kept, on="customer_id", how="semi").select("order_id"), on="order_id", how="semi"
+    )
+
+
+def shaped(lines: pl.DataFrame, shape: Shape) -> pl.DataFrame:
+    """The lines without what the shape lacks."""
+    if shape is Shape.NO_CUSTOMERS:
+        return lines.with_columns(pl.lit(None, dtype=pl.String).alias("customer_id"))
+    if shape is Shape.NO_PRICES:
+        return lines.with_columns(pl.lit(None, dtype=pl.Float64).alias("unit_price"))
+    if shape is Shape.NO_DATES:
+        start = 946_684_800_000
+        order = pl.struct("at", "order_id").rank("dense").cast(pl.Int64)
+        # One order an hour in the order of the file: what is left of time when nobody wrote it down.
+        return lines.with_columns((start + order * int(DAY / 24)).alias("at"))
+    return lines
+
+
+def _of_shop(name: str, size: int, shape: Shape, book: Ledger, seed: int) -> Iterator[Floor]:
+    if not len(book.sales):
+        return
+    start = book.now - window_length(book.sales, book.now)
+    content = content_table(book.skus, {}, codes=book.sales.dated)
+    rolled = roll(book.sales, book.now, origins=[start], content=content, seed=seed, tell=lambda line: None)
+    for slot, asked in rolled.slots.items():
+        unit = np.concatenate(asked.unit)
+        ours = asked.of(OURS)
+        rules = {rule: asked.of(rule.value) for rule in FLOORS if rule.value in asked.values}
+        rule = max(rules, key=lambda each: _ndcg(rules[each]))
+        against = compared(ours, rules[rule], unit).difference
+        yield Floor(name, size, shape, slot, len(unit), _ndcg(ours), _ndcg(rules[rule]), rule, against)
+
+
+def _ndcg(values: Doubles) -> float:
+    return float(values[:, NDCG].mean())
+
+
+def table(found: Sequence[Floor]) -> list[str]:
+    """Markdown: the failures one by one, and how many shops there were by size."""
+    out = [
+        "| orders | shops and slots | questions | worse beyond the interval | mean difference in NDCG@10 |",
+        "| ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for size in sorted({each.orders for each in found}):
+        told = [each for each in found if each.orders == size]
+        mean = float(np.mean([each.against.value for each in told]))
+        failed = sum(each.failed for each in told)
+        out.append(
+            f"| {size:,} | {len(told)} | {sum(each.queries for each in told):,} | {failed} | {mean:+.4f} |"
+        )
+    failures = [each for each in found if each.failed]
+    if failures:
+        out += ["", "| set | orders | shape | slot | questions | ours | floor | rule | difference |"]
+        out.append("| --- | ---: | --- | --- | ---: | ---: | ---: | --- | ---: |")
+        out += [f"| {line(each)} |" for each in failures]
+    return [*out, ""]
+
+
+def line(each: Floor) -> str:
+    """One row's cells."""
+    told = f"{each.against.value:+.4f} [{each.against.low:+.4f}, {each.against.high:+.4f}]"
+    cells = [each.shop, f"{each.orders:,}", each.shape, each.slot, f"{each.queries:,}", f"{each.ours:.4f}"]
+    return " | ".join([*cells, f"{each.floor:.4f}", each.rule, told])
