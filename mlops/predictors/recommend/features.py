@@ -299,6 +299,6 @@ def _spread(
         owner = np.repeat(np.arange(context.shape[0]), np.diff(context.indptr))
         flat = np.repeat(owner, lengths) * context.shape[1] + table.indices[at]
         np.maximum.at(most.reshape(-1), flat, table.data[at])
-        np.add.at(share.reshape(-1), flat, (table.data[at] > 0).astype(np.float32))
+        share += np.bincount(flat[table.data[at] > 0], minlength=share.size).reshape(share.shape)
     count = np.maximum(np.diff(context.indptr), 1)
     return {f"x_{name}:max": most[query, item], f"x_{name}:share": share[query, item] / count[query]}

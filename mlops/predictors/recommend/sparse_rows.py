@@ -39,6 +39,11 @@ def take(matrix: sparse.csr_matrix | Row, at: npt.NDArray[np.integer]) -> Any:
 def product(left: sparse.csr_matrix | Row, right: sparse.csr_matrix) -> Floats:
     """`left @ right`, dense float32 [n_rows, n_columns]."""
     if left.shape[0] != 1:
+        if len(left.indices) == left.shape[0] and bool(np.all(np.diff(left.indptr) == 1)):
+            # One value in each row: rows are chosen, nothing is summed.
+            chosen = right[left.indices]
+            chosen.data = np.repeat(left.data, np.diff(chosen.indptr)) * chosen.data
+            return dense(chosen)
         found: Floats = (left @ right).toarray().astype(np.float32, copy=False)
         return found
     total = np.zeros((1, right.shape[1]), np.float32)
