@@ -50,7 +50,12 @@ IN_CONTEXT = (
     "content",
 )
 
-CONTEXT = (*(f"x_{name}" for name in IN_CONTEXT), *(f"x_{name}" for name in SESSIONS), "x_own_sessions")
+CONTEXT = (
+    *(f"x_{name}" for name in IN_CONTEXT),
+    *(f"x_{name}" for name in SESSIONS),
+    "x_own_sessions",
+    "x_given_own",
+)
 # What is kept by item, so that a single query needs no transposed copy of a large matrix.
 SPECIAL = (
     "sessions",
@@ -105,6 +110,8 @@ def context_scores(signals: Signals, batch: Batch) -> dict[str, Floats]:
     for name in IN_CONTEXT:
         if name in signals.tables:
             found[f"x_{name}"] = product(context, signals.tables[name]) / size
+    chances = _chances(signals, batch.customer)
+    found["x_given_own"] = chances + found["x_given_h365"] if "x_given_h365" in found else chances
     sessions = signals.vectors["sessions"]
     if not sessions.shape[0]:
         return found
@@ -119,6 +126,23 @@ def context_scores(signals: Signals, batch: Batch) -> dict[str, Floats]:
     own = np.where(who[:, None] == signals.session_customer[None, touched], overlap, np.float32(0))
     near = best(own, max(own.shape[1], 1))
     found["x_own_sessions"] = product(_spread_out(near, touched, sessions.shape[0]), sessions)
+    return found
+
+
+def _chances(signals: Signals, customer: npt.NDArray[np.int32]) -> Floats:
+    """How likely each item is whatever is seen, float32 [n_queries, n_items]: the part of the customer's orders that held it.
+
+    One order without the item is added, so that a single order is no certainty, and the item's share of all sales, so that
+    a shop of a few orders names what sells among what it cannot tell apart.
+    """
+    found = np.repeat(signals.popularity["popular"][None, :], len(customer), axis=0)
+    known = np.flatnonzero(customer != UNKNOWN)
+    if len(known):
+        orders = signals.customer_features[customer[known], signals.customer_names.index("c_orders")]
+        rows = take(signals.own, customer[known])
+        query = np.repeat(np.arange(len(known)), np.diff(rows.indptr))
+        held = signals.own_features[rows.data - 1, signals.own_names.index("own_count")]
+        found[known[query], rows.indices] += held / (orders[query] + np.float32(1))
     return found
 
 

@@ -26,7 +26,7 @@ LEAST_POSITIVES = 200
 DEFAULTS = {
     Slot.HOME: Choice("own_h180", "popular"),
     Slot.NEW: Choice("popular", "popular"),
-    Slot.PAGE: Choice("x_given_h365", "x_given_h365"),
+    Slot.PAGE: Choice("x_given_own", "x_given_own"),
     Slot.CART: Choice("x_order", "x_order"),
 }
 PARAMETERS: dict[str, Any] = {

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from mlops.predictors.recommend.features import Slot, pairs, slots_of
 from mlops.predictors.recommend.packing import from_arrays, to_arrays
+from mlops.predictors.recommend.scores import context_scores
 from mlops.predictors.recommend.signals import UNKNOWN, Batch, Signals
 from mlops.predictors.recommend.two_stage import TwoStage
 from mlops.training.recommend import tables
@@ -118,6 +119,22 @@ def test_neighbours_of_a_page_are_conditional_chances() -> None:
     assert found[0, 1] == pytest.approx(2 * found[0, 2])
     assert 0.6 < found[0, 1] < 2 / 3
     assert found[2, 1] == 0.0
+
+
+def test_a_page_counts_the_own_orders_too(book: Ledger, signals: Signals) -> None:
+    """What is given by the page, the customer's orders with the item over one more than all, and the share of sales."""
+    batch = batch_of(book, signals).take(slice(2, 4))
+    found = context_scores(signals, batch)
+    customer = int(batch.customer[0])
+    mine = book.sales.take(book.sales.customer == customer)
+    orders = len(np.unique(mine.order))
+    held = np.bincount(mine.item, minlength=signals.n_items) / (orders + 1)
+    shared = found["x_given_h365"] + signals.popularity["popular"]
+    assert held.any()
+    np.testing.assert_allclose(found["x_given_own"][0], shared[0] + held, rtol=1e-5)
+    np.testing.assert_allclose(found["x_given_own"][1], shared[1], rtol=1e-5)
+    # The two pages are the same, seen by a customer and by nobody.
+    np.testing.assert_array_equal(found["x_given_h365"][0], found["x_given_h365"][1])
 
 
 def test_the_next_order_follows_its_direction() -> None:
