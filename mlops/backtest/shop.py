@@ -45,9 +45,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--origins",
         type=_between(1, MOST_ORIGINS),
-        default=3,
+        default=2,
         help="moments of the past at which both models are fitted anew and measured (default: %(default)s); "
-        "each takes about as long as one training",
+        "each takes about as long as training both",
     )
     parser.add_argument(
         "--horizon",

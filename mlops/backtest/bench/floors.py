@@ -2,17 +2,19 @@
 
 Shops of several sizes are cut out of every set: orders of customers drawn at random, whole, until there are so many; and the same
 without customers, without prices, and without dates. Questions are those of the newest window of each (`rolling.questions`).
-A shop fails when the interval of the paired difference to the better of the two rules lies below 0.
+It fails where the interval of the paired difference to the better of the two rules lies below 0; of a hundred that are as good as
+the rule, two or three do by chance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from mlops.backtest.bench.sets import RankingSet
@@ -29,6 +31,9 @@ from mlops.training.recommend.windows import window_length
 SIZES = (20, 100, 500, 5_000)
 FLOORS = (Rival.LATELY, Rival.REPEAT)
 FEWEST = 20  # questions, below which nothing is told apart
+CUT_ORDERS, MOST_CUTS = 2_000, 5
+START, ASKED = 946_684_800_000, 0.2  # 2000-01-01, milliseconds
+EACH_ITS_OWN = 10**9  # apart from any number of a customer or an order
 Tell = Callable[[str], object]
 
 
@@ -38,7 +43,8 @@ class Shape(StrEnum):
     WHOLE = "whole"
     NO_CUSTOMERS = "no customers"
     NO_PRICES = "no prices"
-    NO_DATES = "no dates"  # every order at the same moment but for its place
+    NO_DATES = "no dates"  # nothing but the place of an order among the others
+    BASKETS = "bare baskets"  # no customers, and all orders at one moment; a fifth of them is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +71,35 @@ class Floor:
         return self.queries >= FEWEST and self.against.high < 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One shop and slot: measures of each query, ours and by rule."""
+
+    ours: Doubles
+    rules: dict[Rival, Doubles]
+    unit: npt.NDArray[np.int64]
+
+
 def floors(
     ranking: RankingSet, *, sizes: Sequence[int], shapes: Sequence[Shape], seed: int, tell: Tell
 ) -> Iterator[Floor]:
-    """Every shop that can be cut out of the set, smallest first."""
+    """Every size and shape of shop that can be cut out of the set, smallest first; of small ones several are taken together."""
     lines = read_lines(ranking.train, now=datetime.now(UTC) + timedelta(days=1))
     for size in sizes:
-        part = cut(lines, size, seed)
-        if part is None:
+        cuts = int(np.clip(CUT_ORDERS // size, 1, MOST_CUTS))
+        parts = [part for k in range(cuts) if (part := cut(lines, size, seed + k)) is not None]
+        if not parts:
             continue
         for shape in shapes:
-            tell(f"{ranking.name}: {size:,} orders, {shape}")
-            yield from _of_shop(f"{ranking.name}", size, shape, ledger(shaped(part, shape)), seed)
+            tell(f"{ranking.name}: {len(parts)} shops of {size:,} orders, {shape}")
+            gathered: dict[Slot, list[_Part]] = {}
+            for place, part in enumerate(parts):
+                for slot, found in _of_shop(ledger(shaped(part, shape)), shape, seed):
+                    gathered.setdefault(slot, []).append(
+                        replace(found, unit=found.unit + place * EACH_ITS_OWN)
+                    )
+            for slot, several in gathered.items():
+                yield _floor(ranking.name, size, shape, slot, several)
 
 
 def cut(lines: pl.DataFrame, orders: int, seed: int) -> pl.DataFrame | None:
@@ -100,26 +123,38 @@ def shaped(lines: pl.DataFrame, shape: Shape) -> pl.DataFrame:
     if shape is Shape.NO_PRICES:
         return lines.with_columns(pl.lit(None, dtype=pl.Float64).alias("unit_price"))
     if shape is Shape.NO_DATES:
-        start = 946_684_800_000
         order = pl.struct("at", "order_id").rank("dense").cast(pl.Int64)
         # One order an hour in the order of the file: what is left of time when nobody wrote it down.
-        return lines.with_columns((start + order * int(DAY / 24)).alias("at"))
+        return lines.with_columns((START + order * int(DAY / 24)).alias("at"))
+    if shape is Shape.BASKETS:
+        orders = lines["order_id"].unique().sort()
+        asked = orders.sample(fraction=ASKED, seed=1)
+        held = pl.col("order_id").is_in(asked.implode())
+        return shaped(lines, Shape.NO_CUSTOMERS).with_columns(
+            (START + held.cast(pl.Int64) * int(DAY)).alias("at")
+        )
     return lines
 
 
-def _of_shop(name: str, size: int, shape: Shape, book: Ledger, seed: int) -> Iterator[Floor]:
+def _of_shop(book: Ledger, shape: Shape, seed: int) -> Iterator[tuple[Slot, _Part]]:
     if not len(book.sales):
         return
-    start = book.now - window_length(book.sales, book.now)
+    # Of bare baskets the last day holds those that are asked for.
+    start = book.now - (1.0 if shape is Shape.BASKETS else window_length(book.sales, book.now))
     content = content_table(book.skus, {}, codes=book.sales.dated)
     rolled = roll(book.sales, book.now, origins=[start], content=content, seed=seed, tell=lambda line: None)
     for slot, asked in rolled.slots.items():
-        unit = np.concatenate(asked.unit)
-        ours = asked.of(OURS)
         rules = {rule: asked.of(rule.value) for rule in FLOORS if rule.value in asked.values}
-        rule = max(rules, key=lambda each: _ndcg(rules[each]))
-        against = compared(ours, rules[rule], unit).difference
-        yield Floor(name, size, shape, slot, len(unit), _ndcg(ours), _ndcg(rules[rule]), rule, against)
+        yield slot, _Part(asked.of(OURS), rules, np.concatenate(asked.unit))
+
+
+def _floor(name: str, size: int, shape: Shape, slot: Slot, parts: Sequence[_Part]) -> Floor:
+    unit = np.concatenate([each.unit for each in parts])
+    ours = np.concatenate([each.ours for each in parts])
+    rules = {rule: np.concatenate([each.rules[rule] for each in parts]) for rule in parts[0].rules}
+    rule = max(rules, key=lambda each: _ndcg(rules[each]))
+    against = compared(ours, rules[rule], unit).difference
+    return Floor(name, size, shape, slot, len(unit), _ndcg(ours), _ndcg(rules[rule]), rule, against)
 
 
 def _ndcg(values: Doubles) -> float:

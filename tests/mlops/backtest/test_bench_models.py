@@ -144,6 +144,9 @@ def test_shops_are_cut_out_by_whole_customers(data: Path) -> None:
     assert shaped(part, Shape.NO_PRICES)["unit_price"].is_null().all()
     bare = shaped(part, Shape.NO_DATES)
     assert bare.group_by("order_id").agg(pl.col("at").n_unique())["at"].max() == 1
+    baskets = shaped(part, Shape.BASKETS)
+    assert baskets["at"].n_unique() == 2
+    assert baskets["customer_id"].is_null().all()
 
 
 def test_a_floor_is_missed_beyond_the_interval_alone() -> None:

@@ -206,3 +206,47 @@ def test_a_shop_that_has_just_begun_gets_an_honest_report(tmp_path: Path, orders
     assert found["sufficiency"]["level"] == ("next to none" if orders < 20 else "little")
     assert found["forecasts"] is None
     assert "too short to measure a forecast" in (tmp_path / "r.html").read_text()
+
+
+def _odd(kind: str) -> list[dict[str, object]]:
+    """240 orders over 120 days, odd in one way."""
+    rows: list[dict[str, object]] = []
+    for k in range(240):
+        at = f"2025-{3 + k // 60:02d}-{1 + (k // 2) % 28:02d} 12:{k % 60:02d}:00 +0000"
+        goods: list[tuple[str, str, object, object]]
+        goods = [(f"S{(k + j) % 12}", f"Thing {(k + j) % 12}", 1 + k % 3, 4.0) for j in range(1 + k % 3)]
+        email = f"c{k % 20}@x.org"
+        if kind == "one moment":
+            at = "2025-03-01 12:00:00 +0000"
+        elif kind == "one product":
+            goods = [("S1", "Thing", 1, 4.0)]
+        elif kind == "one customer":
+            email = "a@x.org"
+        elif kind == "guests":
+            email = ""
+        elif kind == "wild prices":
+            priced: tuple[object, ...] = ("", 1e7, 0, 4)
+            goods = [(sku, title, count, priced[k % 4]) for sku, title, count, _ in goods]
+        elif kind == "wild quantities":
+            goods = [(sku, title, 10**8 if k == 100 else count, price) for sku, title, count, price in goods]
+        elif kind == "no skus":
+            goods = [("", title, count, price) for _, title, count, price in goods]
+        elif kind == "silence":
+            at = at if k < 200 else "2026-01-01 00:00:00 +0000"
+        rows += order(f"#{k}", at, goods, email=email)
+    return rows
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "one moment", "one product", "one customer", "guests", "wild prices", "wild quantities", "no skus", "silence",
+    ],
+)  # fmt: skip
+def test_an_odd_shop_gets_a_report_too(tmp_path: Path, kind: str) -> None:
+    write(tmp_path / "orders_export.csv", _odd(kind))
+    backtest("--store", tmp_path, "--out", tmp_path / "r.html", "--json", tmp_path / "r.json", "--origins", 1)
+    found = json.loads((tmp_path / "r.json").read_text())
+    assert found["sufficiency"]["orders"] == 240
+    assert found["limits"]
+    assert "NaN" not in (tmp_path / "r.json").read_text()
