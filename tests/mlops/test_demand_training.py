@@ -15,6 +15,7 @@ from mlops.predictors.demand.describe import Describer
 from mlops.predictors.demand.panel import Grid, Panel
 from mlops.predictors.demand.past import Past
 from mlops.predictors.demand.pools import pools
+from mlops.predictors.demand.quantiles import TAUS
 from mlops.training.forecast.blend import Case, blended, prior, weigh
 from mlops.training.forecast.calibrate import Spread, calibrate
 from mlops.training.forecast.correct import factor, last_year, opinions, season_power, share
@@ -211,7 +212,7 @@ def test_calibration_widens_what_was_too_narrow_and_moves_no_median() -> None:
         truth = bias * mean * np.exp(rng.normal(0, 0.5, mean.shape) - 0.125)
         narrow = mean * np.array([0.9, 0.95, 0.98, 1.03, 1.1])[:, None, None]
         codes = np.zeros(300, np.int8)
-        spreads.append(Spread(narrow, mean, mean, mean, truth, codes, np.full(300, 10.0)))
+        spreads.append(Spread(narrow, narrow, mean, mean, mean, truth, codes, np.full(300, 10.0)))
     told = calibrate(spreads, (5.0, 10.0))
     assert told.ratios is not None
     # exp(N(-0.125, 0.5²)): what the ratios are, whatever each origin's bias was
@@ -220,6 +221,37 @@ def test_calibration_widens_what_was_too_narrow_and_moves_no_median() -> None:
     assert told.factors[0, 2] == 1.0
     assert told.factors[0, 0] == told.factors[0, 4] >= 1.0
     assert calibrate([], (1.0,)).ratios is None
+
+
+def test_a_past_that_tells_better_is_mixed_in_and_a_worse_one_is_not() -> None:
+    rng = np.random.default_rng(5)
+    level = np.exp(rng.normal(2, 0.8, (300, 1)))
+    exact = np.quantile(rng.gamma(2.0, 0.5, 5000), TAUS)
+    told = []
+    for good in (True, False):
+        spreads = []
+        for _ in range(5):
+            truth = level * rng.gamma(2.0, 0.5, (300, 8))
+            right = exact[:, None, None] * np.repeat(level, 8, axis=1)
+            wrong = right[:, rng.permutation(300)]
+            past, learnt = (right, wrong) if good else (wrong, right)
+            one = learnt[2]
+            codes, scale = np.zeros(300, np.int8), level[:, 0]
+            spreads.append(Spread(learnt, past, one, one, one, truth, codes, scale))
+        told.append(calibrate(spreads, (5.0, 10.0)).past[0])
+    assert told[0] > 0.6
+    assert told[1] < 0.1
+    assert (calibrate([], (1.0,)).past == 0.5).all()  # nothing was measured: neither is trusted alone
+
+
+def test_trees_are_not_low_where_sales_are_rare() -> None:
+    y = np.random.default_rng(0).poisson(0.03, (80, 400)).astype(np.float32)
+    shop = panel(y, horizon=28)
+    view = View.of(shop)
+    told = ask(fit(view, last=400, quantiles=False, seed=1), view)
+    expected = 80 * 28 * 0.03
+    assert 0.6 * expected < told.means["direct"].sum() < 1.6 * expected
+    assert 0.35 * expected < told.means["recursive"].sum() < 1.6 * expected
 
 
 def test_what_could_not_be_sold_and_what_cannot_be_true_is_not_learnt() -> None:

@@ -14,6 +14,7 @@ from mlops.predictors.demand.panel import Array, Doubles, Grid
 TAUS = (0.05, 0.25, 0.50, 0.75, 0.95)
 MEDIAN = TAUS.index(0.50)
 LARGEST_TIMES = 5.0  # of the largest sale of the last year, for whole intervals
+FEWEST_OF_PHASE = 8
 NOTHING = 0.5  # of a unit, where sales are whole numbers
 NEAR = 0.05  # of a unit, likewise
 FOLLOW_LIMIT = 2.0
@@ -40,19 +41,30 @@ class Calibration:
 
     Args:
         ratios: of the ensemble's errors; None leaves learnt quantiles alone.
+        past: float64 [C], share of quantiles that is the series' own past.
         factors: float64 [C, 5], distance from the median by class of series; 1 leaves it.
     """
 
     ratios: Ratios | None
+    past: Doubles
     factors: Doubles
 
 
 def calibrated(
-    calibration: Calibration, quantiles: Doubles, *, own: Doubles, mean: Doubles, told: Array, codes: Array
+    calibration: Calibration,
+    quantiles: Doubles,
+    *,
+    past: Doubles,
+    own: Doubles,
+    mean: Doubles,
+    told: Array,
+    codes: Array,
 ) -> Doubles:
-    """[5, S, H]: learnt quantiles half way to the ensemble's mean, mixed with the quantiles of its errors, stretched.
+    """[5, S, H]: learnt quantiles half way to the ensemble's mean, mixed with the quantiles of its errors and with those of the
+    series' own past, stretched.
 
     Args:
+        past: float64 [5, S, H], the series' own.
         own: float64 [S, H], the quantile models' own mean.
         mean: float64 [S, H], the ensemble's.
         told: float64 [S, H], what the ratios are told apart by.
@@ -63,6 +75,8 @@ def calibrated(
     if ratios is not None:
         errors = ratios.table[codes[:, None], np.digitize(told, ratios.edges)]
         out = (1 - ERROR_SHARE) * out + ERROR_SHARE * np.moveaxis(errors * mean[:, :, None], 2, 0)
+    share = calibration.past[codes][:, None]
+    out = (1 - share) * out + share * past
     return stretched(out, calibration.factors[codes].T[:, :, None])
 
 
@@ -104,7 +118,7 @@ def largest(y: Array, grid: Grid) -> Doubles:
 
 def empirical(y: Array, horizon: int, season: int, length: int, scale: Array | None = None) -> Doubles:
     """[5, S, H]: quantiles of the last `length` columns' records, each phase of the season by itself where it was
-    recorded at least four times; all of 0 where there is no record.
+    recorded at least `FEWEST_OF_PHASE` times; all of 0 where there is no record.
 
     Args:
         scale: [S, T + H], what sales are divided by before, and multiplied by after; None for plain sales.
@@ -117,7 +131,7 @@ def empirical(y: Array, horizon: int, season: int, length: int, scale: Array | N
     for phase in range(season):
         columns = np.arange(recent.shape[1] - season + phase, -1, -season)
         columns = columns[columns >= 0]
-        told = _quantiles(recent[:, columns], whole) if len(columns) >= 4 else whole
+        told = _quantiles(recent[:, columns], whole) if len(columns) >= FEWEST_OF_PHASE else whole
         out[:, :, phase::season] = told[:, :, None]
     return out if scale is None else out * scale[:, steps : steps + horizon]
 

@@ -3,14 +3,19 @@
 Learnt quantiles know which days are uncertain; errors at inner origins know how wrong this ensemble is. Errors are ratios of
 what was sold to the mean forecast, by class of series and by what is told of the target, freed of each origin's own bias:
 spread is learnt, never a shift. What remains is one factor for each interval by class of series: that with the least pinball
-loss, in units of the series' own mean step, shrunk towards the factor of all series and that towards 1. Both ends of an
-interval share it, for two factors would be a shift by another name.
+loss, in units of the series' own mean step, where a factor other than 1 costs a share of the loss that grows with the square
+of its logarithm; shrunk towards the factor of all series. Both ends of an interval share it, for two factors would be a shift
+by another name.
+
+Where products are too few or too odd to learn from each other, their own past sales are told by nothing better: a share of
+them is mixed in, chosen like the factor, for a cost that grows with its square.
 
 Every inner origin is judged by the ratios of the others (leave-one-out, after split conformal prediction).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +26,10 @@ from mlops.predictors.demand.quantiles import MEDIAN, TAUS, Calibration, Ratios,
 
 FACTORS = np.round(np.arange(0.5, 2.51, 0.1), 2)
 PRIOR_SERIES = 200.0
-PRIOR_TRIALS = 20.0
+STRETCH_COST = 0.4  # of the loss, for a factor of e
+SHARES = np.round(np.arange(0.0, 1.01, 0.1), 2)
+PAST_COST = 0.02  # of the loss, for quantiles of the past alone
+UNMEASURED_PAST = 0.5
 FEWEST_RATIOS = 200
 SMALLEST_MEAN = 1e-6
 
@@ -32,6 +40,7 @@ class Spread:
 
     Args:
         quantiles: float64 [5, S, H], as the quantile models say.
+        past: float64 [5, S, H], of the series' own sales.
         own: float64 [S, H], the mean of the member that shares their rows.
         mean: float64 [S, H], the ensemble's.
         told: float64 [S, H], what the ratios are told apart by.
@@ -41,6 +50,7 @@ class Spread:
     """
 
     quantiles: Doubles
+    past: Doubles
     own: Doubles
     mean: Doubles
     told: Doubles
@@ -58,27 +68,55 @@ def calibrate(spreads: list[Spread], edges: tuple[float, ...]) -> Calibration:
     factors = np.ones((len(PATTERNS), len(TAUS)))
     ratios = _ratios(spreads, edges)
     if ratios is None or len(spreads) < 2:
-        return Calibration(ratios, factors)
+        return Calibration(ratios, np.full(len(PATTERNS), UNMEASURED_PAST), factors)
+    plain = [
+        _served(each, _ratios(spreads[:k] + spreads[k + 1 :], edges), np.zeros(len(PATTERNS)))
+        for k, each in enumerate(spreads)
+    ]
+    tables = [_mixing(each, told) for each, told in zip(spreads, plain, strict=True)]
+    shares = _by_class(tables, spreads, _share)[:, 0]
     tables = []
-    for k, spread in enumerate(spreads):
-        others = _ratios(spreads[:k] + spreads[k + 1 :], edges)
-        plain = Calibration(others, factors)
-        served = calibrated(
-            plain, spread.quantiles, own=spread.own, mean=spread.mean, told=spread.told, codes=spread.codes
-        )
-        tables.append(_losses(spread, served))
-    trust = len(spreads) / (len(spreads) + PRIOR_TRIALS)
-    every = _best(sum(table.sum(axis=2) for table in tables), trust)
-    stretch = np.ones_like(factors)
+    for each, told in zip(spreads, plain, strict=True):
+        share = shares[each.codes][:, None]
+        tables.append(_losses(each, (1 - share) * told + share * each.past))
+    stretch = _by_class(tables, spreads, _best)
+    stretch[:, MEDIAN] = 1.0
+    return Calibration(ratios, shares, stretch)
+
+
+def _served(each: Spread, ratios: Ratios | None, past: Doubles) -> Doubles:
+    plain = Calibration(ratios, past, np.ones((len(PATTERNS), len(TAUS))))
+    return calibrated(
+        plain, each.quantiles, past=each.past, own=each.own, mean=each.mean, told=each.told, codes=each.codes
+    )
+
+
+def _by_class(tables: list[Doubles], spreads: list[Spread], best: Callable[[Doubles], Doubles]) -> Doubles:
+    """[C, n]: what `best` says of each class's losses, [F, n], shrunk towards what it says of all."""
+    every = best(np.asarray(sum(table.sum(axis=2) for table in tables)))
+    out = np.repeat(every[None, :], len(PATTERNS), axis=0)
     for code in range(len(PATTERNS)):
         count = float(np.mean([(each.codes == code).sum() for each in spreads]))
-        stretch[code] = every
         if count > 0:
             pairs = zip(tables, spreads, strict=True)
-            own = sum(table[:, :, each.codes == code].sum(axis=2) for table, each in pairs)
-            stretch[code] = (count * _best(own, trust) + PRIOR_SERIES * every) / (count + PRIOR_SERIES)
-    stretch[:, MEDIAN] = 1.0
-    return Calibration(ratios, stretch)
+            own = np.asarray(sum(table[:, :, each.codes == code].sum(axis=2) for table, each in pairs))
+            out[code] = (count * best(own) + PRIOR_SERIES * every) / (count + PRIOR_SERIES)
+    return out
+
+
+def _mixing(each: Spread, told: Doubles) -> Doubles:
+    """[F, 1, S]: loss of each share of the past, over all quantiles."""
+    out = np.empty((len(SHARES), 1, len(each.truth)))
+    for f, share in enumerate(SHARES):
+        mixed = (1 - share) * told + share * each.past
+        out[f, 0] = np.sum([_pinball(each, mixed[k], tau) for k, tau in enumerate(TAUS)], axis=0)
+    return out
+
+
+def _share(losses: Doubles) -> Doubles:
+    """[1]"""
+    cost = losses[:, 0] + PAST_COST * losses[0, 0] * SHARES**2
+    return SHARES[[int(np.argmin(cost))]]
 
 
 def _ratios(spreads: list[Spread], edges: tuple[float, ...]) -> Ratios | None:
@@ -110,10 +148,12 @@ def _ratios(spreads: list[Spread], edges: tuple[float, ...]) -> Ratios | None:
     return Ratios(edges, table)
 
 
-def _best(losses: Array, trust: float) -> Doubles:
-    """[5]: the factor of each quantile from losses [F, 5], shrunk towards 1."""
+def _best(losses: Array) -> Doubles:
+    """[5]: the factor of each quantile from losses [F, 5]."""
     paired = losses + losses[:, ::-1]
-    return np.asarray(1 + trust * (FACTORS[np.argmin(paired, axis=0)] - 1))
+    plain = paired[int(np.argmin(np.abs(FACTORS - 1)))]
+    cost = paired + STRETCH_COST * plain * np.log(FACTORS)[:, None] ** 2
+    return np.asarray(FACTORS[np.argmin(cost, axis=0)])
 
 
 def _losses(each: Spread, quantiles: Doubles) -> Doubles:

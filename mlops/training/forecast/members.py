@@ -19,7 +19,7 @@ from mlops.predictors.demand.covariates import Covariates
 from mlops.predictors.demand.describe import Describer
 from mlops.predictors.demand.panel import Array, Doubles, Floats, Panel
 from mlops.predictors.demand.pools import Pool, pools
-from mlops.predictors.demand.quantiles import TAUS
+from mlops.predictors.demand.quantiles import TAUS, empirical
 from mlops.training.forecast.correct import recent_steps
 from mlops.training.forecast.response import responses
 from mlops.training.forecast.rows import FEWEST_ROWS, Rows, origins, training_rows
@@ -36,6 +36,7 @@ QUANTILE_ROUNDS = 100
 MOST_QUANTILE_ROWS = 160_000
 # A recursion runs on means: nothing that counts days without a sale, or how sales scatter, stays true on its path.
 NOT_RECURSIVE = re.compile(r"^(selling_|since_sale|age$|spread|size|ahead)")
+EMPIRICAL_DAYS = 91
 MOST_CELLS = 4_000_000  # of 68 bytes
 PLAIN = ""
 LAW = "_law"
@@ -95,12 +96,14 @@ class Answers:
     Args:
         means: each float64 [S, H].
         quantiles: float64 [5, S, H], ordered and not negative; None where no such model could be fitted.
+        past: float64 [5, S, H], of the series' own past sales, freed of the law and multiplied back.
         total: float64 [T], the shop's past sales, freed of the covariates' law where there is one.
         law: float64 [S, H], the logarithm of what the covariates to come multiply sales by; None where none is known.
     """
 
     means: dict[str, Doubles]
     quantiles: Doubles | None
+    past: Doubles
     total: Doubles
     law: Doubles | None
 
@@ -160,6 +163,7 @@ def ask(fitted: Fitted, view: View) -> Answers:
     return Answers(
         means,
         np.concatenate(quantiles, axis=1) if quantiles else None,
+        np.concatenate([part.past for part in parts], axis=1),
         np.sum([part.total for part in parts], axis=0),
         np.concatenate(laws) if laws else None,
     )
@@ -189,7 +193,11 @@ def _ask(fitted: Fitted, view: View, part: slice) -> Answers:
     ahead_law = None if law is None else law[:, origin : origin + horizon]
     means.update(rules(y, panel, np.ones((1, 1)) if ahead_law is None else np.exp(ahead_law)))
     total = np.asarray(np.nansum(y, axis=0, dtype=np.float64))
-    return Answers(means, quantiles, total, ahead_law)
+    grid = panel.grid
+    past = empirical(
+        panel.y, horizon, grid.season, grid.scaled(EMPIRICAL_DAYS), None if law is None else np.exp(law)
+    )
+    return Answers(means, quantiles, past, total, ahead_law)
 
 
 def rules(y: Array, panel: Panel, law: Array) -> dict[str, Doubles]:

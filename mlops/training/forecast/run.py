@@ -19,7 +19,6 @@ from mlops.predictors.demand.quantiles import (
     Calibration,
     bounded,
     calibrated,
-    empirical,
     largest,
 )
 from mlops.training.forecast.blend import Case, Weights, blended, weigh
@@ -31,7 +30,6 @@ from mlops.training.forecast.members import NAIVE, RECENT, Answers, View, ask, f
 from mlops.training.forecast.trials import Trial, trials
 
 Tell = Callable[[str], object]
-EMPIRICAL_DAYS = 91
 LAW_EDGES = (0.0, 0.4, 1.0)  # logarithms: below the usual, usual, a deal, a large one
 MEAN_EDGES = (0.1, 0.3, 1.0, 3.0, 10.0)  # units
 OUTLIER_TIMES = 20.0
@@ -105,8 +103,8 @@ def serve(given: Panel, panel: Panel, measured: list[Trial], answers: Answers) -
     mean = _limited(np.where(accuracy.naive[:, None], answers.means[NAIVE], mean), panel)
     raw, own = _quantiles(panel, answers)
     quantiles = calibrated(
-        calibration, raw, own=own, mean=mean, told=_told(mean, answers), codes=codes
-    )  # fmt: skip
+        calibration, raw, past=answers.past, own=own, mean=mean, told=_told(mean, answers), codes=codes
+    )
     quantiles = bounded(quantiles, panel.y, panel.grid)
     mean, quantiles = launched(panel, mean, quantiles)
     cut = int((np.nan_to_num(panel.y) < np.nan_to_num(given.y)).sum())
@@ -194,12 +192,20 @@ def _case(trial: Trial, members: tuple[str, ...]) -> Case:
 def _spread(trial: Trial, mean: Doubles, case: Case) -> Spread:
     raw, own = _quantiles(trial.panel, trial.answers)
     scale = steps_absolute(trial.panel.y)
-    return Spread(raw, own, mean, _told(mean, trial.answers), trial.truth, case.codes, scale)
+    return Spread(
+        raw, trial.answers.past, own, mean, _told(mean, trial.answers), trial.truth, case.codes, scale
+    )
 
 
 def _judged(trial: Trial, spread: Spread, calibration: Calibration) -> Judged:
     quantiles = calibrated(
-        calibration, spread.quantiles, own=spread.own, mean=spread.mean, told=spread.told, codes=spread.codes
+        calibration,
+        spread.quantiles,
+        past=spread.past,
+        own=spread.own,
+        mean=spread.mean,
+        told=spread.told,
+        codes=spread.codes,
     )
     panel = trial.panel
     return Judged(
@@ -221,9 +227,7 @@ def _quantiles(panel: Panel, answers: Answers) -> tuple[Doubles, Doubles]:
     if answers.quantiles is not None:
         own = np.mean([each for name, each in answers.means.items() if name.startswith("direct")], axis=0)
         return answers.quantiles, own
-    grid = panel.grid
-    told = empirical(panel.y, grid.horizon, grid.season, grid.scaled(EMPIRICAL_DAYS))
-    return told, answers.means["phase" if grid.season > 1 else "window"]
+    return answers.past, answers.means["phase" if panel.grid.season > 1 else "window"]
 
 
 def steps_squared(y: Array) -> Doubles:

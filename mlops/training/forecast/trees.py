@@ -17,6 +17,7 @@ from mlops.predictors.demand.panel import Doubles, Floats
 from mlops.training.forecast.rows import Rows
 
 WEIGHT_POWER = 0.8
+FEWEST_SALES = 20  # expected in a leaf
 SETTINGS: dict[str, Any] = {
     "learning_rate": 0.06,
     "num_leaves": 31,
@@ -68,7 +69,10 @@ def _fit(
     rows: Rows, columns: tuple[int, ...], rounds: int, seed: int, *, weight: Doubles | None, **objective: Any
 ) -> Trees:
     settings = {**SETTINGS, **objective, "seed": seed}
-    settings["min_data_in_leaf"] = int(np.clip(len(rows) // 600, 10, SETTINGS["min_data_in_leaf"]))
+    # A leaf without a sale says "nothing ever": where sales are rare, leaves are larger, until some are expected in each.
+    rare = FEWEST_SALES / max(float((rows.y > 0).mean()), 1e-6)
+    fewest = int(np.clip(len(rows) // 600, 10, SETTINGS["min_data_in_leaf"]))
+    settings["min_data_in_leaf"] = int(min(max(fewest, rare), max(fewest, len(rows) // 4)))
     data = lgb.Dataset(
         rows.features[:, list(columns)], rows.y / rows.level, weight=weight, free_raw_data=True
     )
