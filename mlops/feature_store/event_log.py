@@ -16,60 +16,99 @@ from django.db import connection
 
 from mlops.feature_store import metafields
 from mlops.feature_store.metafields import Metafield
-from mlops.feature_store.tables import LINES, MERGES, METAFIELDS, MOMENT, OFFERS, STOCK, Schema
+from mlops.feature_store.tables import LINES, MERGES, METAFIELDS, MOMENT, OFFERS, ORDERS, STOCK, Schema
 from mlops.features.events import AttributeKind
 from tenancy.models import Shop
 from tenancy.reading import handled
 from tenancy.scope import scoped
 
+PART_BYTES = 8 * 2**20
+
 
 @scoped
 def lines(
-    shop: Shop,
-    *,
-    since: datetime,
-    until: datetime,
-    customers: Sequence[int] | None = None,
-    products: Sequence[int] | None = None,
+    shop: Shop, *, since: datetime, until: datetime, products: Sequence[int] | None = None
 ) -> pl.DataFrame:
-    """Every version known until then of the orders placed after `since`; columns as `LINES`.
+    """Every version known until then of the orders placed after `since`, and what is in it; columns as `LINES`.
 
     Args:
-        customers: only orders that were ever theirs; products: only orders that ever held one of them. All when neither.
+        products: only orders that ever held one of them. All when None.
+    """
+    given = {"shop": shop.pk, "since": since, "until": until, "products": list(products or ())}
+    which = "" if products is None else f" and e.subject_id in ({_WITH_PRODUCTS})"
+    # What stands for the whole order is told once, and not again in each line: a time as text costs more than a line.
+    heads = _copy(f"{_HEADS} and e.known_at <= %(until)s{which}", given, _HEAD)
+    inside = _copy(
+        "select e.id, l.product_id, l.variant_id, l.units, l.spend from features_event e, lateral (select t.product_id,"  # noqa: S608
+        " t.variant_id, sum(t.current_quantity)::float8 as units, sum(t.current_quantity * t.unit_price)::float8 as spend"
+        f" from {_LINES_OF} group by 1, 2) l where e.shop_id = %(shop)s and e.kind = 'order' and e.occurred_at > %(since)s"
+        f" and e.known_at <= %(until)s{which}",
+        given, _INSIDE,
+    )  # fmt: skip
+    handled("features_event", heads.height)
+    return (
+        heads.join(inside, on="event", how="left")
+        .with_columns(order_at=pl.coalesce("order_at", "version_at"))
+        .select(list(LINES))
+        .sort("order_id", "version_at", "event", "product_id", "variant_id")
+    )
+
+
+@scoped
+def orders(
+    shop: Shop, *, since: datetime, until: datetime, customers: Sequence[int] | None = None
+) -> pl.DataFrame:
+    """Every version known until then of the orders placed after `since`, as a whole; columns as `ORDERS`.
+
+    Args:
+        customers: only orders that are theirs. All when None.
 
     Raises:
         UnattributedRead: outside a `reading`: customers stand in it.
     """
-    wanted, some = "", customers is not None or products is not None
-    if some:
-        wanted = f" and e.subject_id in ({_SOME_ORDERS})"
-    frame = _copy(
-        f"select e.subject_id, e.id, {_us('e.occurred_at')}, {_us('e.version_at')}, {_us('e.known_at')},"  # noqa: S608
-        " (e.payload->>'customer_id')::bigint,"
-        " not coalesce((e.payload->>'test')::boolean, false) and e.payload->>'cancelled_at' is null,"
-        " l.product_id, l.variant_id, sum(l.current_quantity)::float8, sum(l.current_quantity * l.unit_price)::float8"
-        " from features_event e left join lateral jsonb_to_recordset(e.payload->'lines') as l(product_id bigint,"
-        " variant_id bigint, current_quantity integer, unit_price numeric) on true"
-        " where e.shop_id = %(shop)s and e.kind = 'order' and e.occurred_at > %(since)s and e.known_at <= %(until)s"
-        f"{wanted} group by e.id, l.product_id, l.variant_id"
-        # Deleted: nothing of it counts from then on. It is told without the time at which it had been placed.
-        f" union all select e.subject_id, e.id, {_us('e.version_at')}, {_us('e.version_at')}, {_us('e.known_at')},"
-        " null, false, null, null, 0, 0 from features_event e where e.shop_id = %(shop)s and e.kind = 'order_deleted'"
-        f" and e.version_at > %(since)s and e.known_at <= %(until)s{wanted}",
-        {"shop": shop.pk, "since": since, "until": until, "customers": list(customers or ()), "products": list(products or ())},
-        LINES, ("order_id", "event", "order_at", "version_at", "known_at", "customer_id", "counts", "product_id", "variant_id",
-                "units", "spend"),
+    given = {"shop": shop.pk, "since": since, "until": until, "customers": list(customers or ())}
+    which = "" if customers is None else f" and e.subject_id in ({_OF_CUSTOMERS})"
+    heads = _copy(f"{_HEADS} and e.known_at <= %(until)s{which}", given, _HEAD)
+    whole = _copy(
+        "select e.id, (e.payload->>'customer_id')::bigint, (select sum(t.current_quantity * t.unit_price)::float8"  # noqa: S608
+        f" from {_LINES_OF}) from features_event e where e.shop_id = %(shop)s and e.kind = 'order'"
+        f" and e.occurred_at > %(since)s and e.known_at <= %(until)s{which}",
+        given, _WHOLE,
     )  # fmt: skip
-    handled("features_event", frame.height)
-    return frame.sort("order_id", "version_at", "event", "product_id", "variant_id")
+    handled("features_event", heads.height)
+    return (
+        heads.join(whole, on="event", how="left")
+        .with_columns(pl.coalesce("order_at", "version_at").alias("order_at"), pl.col("spend").fill_null(0.0))
+        .select(list(ORDERS))
+        .sort("order_id", "version_at", "event")
+    )
 
 
+def _us(moment: str) -> str:
+    """A time as whole microseconds, which is what the frames hold."""
+    return f"(extract(epoch from {moment}) * 1000000)::bigint"
+
+
+_HEAD = {name: LINES[name] for name in ("event", "order_id", "order_at", "version_at", "known_at", "counts")}
+_INSIDE = {name: LINES[name] for name in ("event", "product_id", "variant_id", "units", "spend")}
+_WHOLE = {name: ORDERS[name] for name in ("event", "customer_id", "spend")}
+_LINES_OF = (
+    "jsonb_to_recordset(e.payload->'lines') as t(product_id bigint, variant_id bigint, current_quantity integer,"
+    " unit_price numeric)"
+)
+# A deleted order counts no more from then on. It is told without the time at which it had been placed.
+_HEADS = (
+    f"select e.id, e.subject_id, case when e.kind = 'order' then {_us('e.occurred_at')} end, {_us('e.version_at')},"  # noqa: S608
+    f" {_us('e.known_at')}, e.kind = 'order' and not coalesce((e.payload->>'test')::boolean, false)"
+    " and e.payload->>'cancelled_at' is null from features_event e where e.shop_id = %(shop)s and"
+    " e.kind in ('order', 'order_deleted') and case e.kind when 'order' then e.occurred_at else e.version_at end > %(since)s"
+)
 # By the tables of state, which have an index for it, and which an order does not leave with a later version.
-_SOME_ORDERS = """
-select o.order_id from features_order o where o.shop_id = %(shop)s and o.customer_id = any(%(customers)s::bigint[])
-union select l.order_id from features_orderline l join features_order o using (shop_id, order_id)
- where l.shop_id = %(shop)s and l.product_id = any(%(products)s::bigint[]) and o.ordered_at > %(since)s
-"""
+_OF_CUSTOMERS = "select o.order_id from features_order o where o.shop_id = %(shop)s and o.customer_id = any(%(customers)s::bigint[])"
+_WITH_PRODUCTS = (
+    "select l.order_id from features_orderline l join features_order o using (shop_id, order_id)"
+    " where l.shop_id = %(shop)s and l.product_id = any(%(products)s::bigint[]) and o.ordered_at > %(since)s"
+)
 
 
 @scoped
@@ -78,7 +117,7 @@ def merges(shop: Shop, *, until: datetime) -> pl.DataFrame:
     frame = _copy(
         f"select e.subject_id, (e.payload->>'kept_id')::bigint, {_us('e.version_at')}, {_us('e.known_at')}"  # noqa: S608
         " from features_event e where e.shop_id = %(shop)s and e.kind = 'customer_merged' and e.known_at <= %(until)s",
-        {"shop": shop.pk, "until": until}, MERGES, tuple(MERGES),
+        {"shop": shop.pk, "until": until}, MERGES,
     )  # fmt: skip
     handled("features_event", frame.height)
     return frame.sort("version_at", "customer_id")
@@ -104,8 +143,6 @@ def offers(
         " from told e join wanted using (id) left join lateral jsonb_to_recordset(e.payload->'variants') as v(variant_id bigint,"
         " inventory_item_id bigint, price numeric, compare_at_price numeric, available integer, continue_selling boolean) on true",
         {"shop": shop.pk, "since": since, "until": until, "products": list(products or ())}, OFFERS,
-        ("product_id", "event", "version_at", "known_at", "created_at", "listed", "variant_id", "item_id", "price", "compare_at",
-         "stock", "oversell"),
     )  # fmt: skip
     return frame.sort("product_id", "version_at", "event", "variant_id")
 
@@ -130,7 +167,6 @@ def stock(
         f" subject_id, location_id, available, id, {_us('version_at')}, {_us('known_at')} from told"
         " where version_at <= %(since)s order by subject_id, location_id, version_at desc, id desc) last",
         {"shop": shop.pk, "since": since, "until": until, "products": list(products or ())}, STOCK,
-        ("item_id", "location_id", "stock", "event", "version_at", "known_at"),
     )  # fmt: skip
     return frame.sort("item_id", "version_at", "event")
 
@@ -164,28 +200,31 @@ def reaching(moment: datetime, looks_back: timedelta) -> datetime:
         return datetime(1970, 1, 1, tzinfo=moment.tzinfo)
 
 
-def _us(moment: str) -> str:
-    """A time as whole microseconds, which is what the frames hold."""
-    return f"(extract(epoch from {moment}) * 1000000)::bigint"
+def _copy(query: str, values: dict[str, Any], schema: Schema) -> pl.DataFrame:
+    """Rows of a query as a frame, its columns in the order of the schema, by COPY: no Python object for a row.
 
-
-def _copy(query: str, values: dict[str, Any], schema: Schema, order: tuple[str, ...]) -> pl.DataFrame:
-    """Rows of a query as a frame, by COPY: no Python object for a row."""
-    received = io.BytesIO()
+    Memory: the frame, and `PART_BYTES` of text.
+    """
+    found: list[pl.DataFrame] = []
+    held = bytearray()
     with connection.cursor() as cursor:
         with cursor.copy(f"copy ({query}) to stdout with (format csv)", values) as copy:
-            for part in copy:
-                received.write(part)
-    if not received.getbuffer().nbytes:
-        return pl.DataFrame(schema=dict(schema))
-    received.seek(0)
+            for part in copy:  # each is whole rows
+                held += part
+                if len(held) > PART_BYTES:
+                    found.append(_parsed(held, schema))
+                    held = bytearray()
+    if held:
+        found.append(_parsed(held, schema))
+    return pl.concat(found) if found else pl.DataFrame(schema=dict(schema))
+
+
+def _parsed(text: bytearray, schema: Schema) -> pl.DataFrame:
     raw = {
         name: pl.Int64 if kind == MOMENT else pl.String if kind == pl.Boolean else kind
         for name, kind in schema.items()
     }
-    frame = pl.read_csv(
-        received, has_header=False, new_columns=list(order), schema_overrides={name: raw[name] for name in order}
-    )  # fmt: skip
+    frame = pl.read_csv(io.BytesIO(text), has_header=False, new_columns=list(schema), schema_overrides=raw)
     return frame.select(
         pl.from_epoch(name, time_unit="us").dt.replace_time_zone("UTC").alias(name)
         if kind == MOMENT

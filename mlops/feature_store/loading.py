@@ -31,7 +31,7 @@ def load(
     """What these views need to speak of moments from `first` to `last`: rows known until `last`.
 
     Args:
-        products, customers: only rows that decide theirs; all when neither is given.
+        products, customers: only rows that decide theirs; all when None.
 
     Raises:
         UnattributedRead: outside a `reading`.
@@ -42,9 +42,9 @@ def load(
     }
     found: dict[str, Any] = {"zone": shop.timezone, "markets": markets(shop.timezone)}
     if "lines" in reach:
-        found["lines"] = event_log.lines(
-            shop, since=reach["lines"], until=last, products=products, customers=customers
-        )
+        found["lines"] = event_log.lines(shop, since=reach["lines"], until=last, products=products)
+    if "orders" in reach:
+        found["orders"] = event_log.orders(shop, since=reach["orders"], until=last, customers=customers)
     if "merges" in reach:
         found["merges"] = event_log.merges(shop, until=last)
     if "offers" in reach:

@@ -46,7 +46,11 @@ def _compute(tables: Tables, asked: pl.DataFrame, entity: str) -> pl.DataFrame:
     rows = numbered(asked)
     offers = tables.offers.with_columns(since=seen())
     offered = in_parts(rows, offers, "product_id", lambda part: _offered(part, offers, tables.stock))
-    lines = standing(tables.lines, "order_id").filter(
+    # Other views may look further back; whoever was placed within a window has all versions after its begin.
+    recent = (
+        tables.lines.filter(pl.col("order_at") > asked["at"].min() - WINDOW) if asked.height else tables.lines
+    )
+    lines = standing(recent, "order_id").filter(
         pl.col("counts") & (pl.col("units") > 0) & pl.col(entity).is_not_null()
     )
     sold = in_parts(rows, lines, entity, lambda part: _sold(part, lines, entity))

@@ -206,7 +206,7 @@ def _everybody(shop: Shop, entity: Entity, tables: Tables) -> list[Any]:
     if entity is Entity.SHOP:
         return [shop.pk]
     if entity is Entity.CUSTOMER:
-        return tables.lines["customer_id"].drop_nulls().unique().sort().to_list()
+        return tables.orders["customer_id"].drop_nulls().unique().sort().to_list()
     if entity is Entity.VISITOR:
         return tables.visits["visitor"].drop_nulls().unique().sort().to_list()
     column = entity.columns[0]

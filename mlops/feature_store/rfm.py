@@ -38,11 +38,8 @@ def compute(tables: Tables, asked: pl.DataFrame) -> pl.DataFrame:
 
 
 def _orders(tables: Tables) -> pl.DataFrame:
-    """One row per order and standing version: order_id, customer_id, order_at, counts, spend, since, until."""
-    whole = tables.lines.group_by("order_id", "event", maintain_order=True).agg(
-        pl.col("order_at", "version_at", "known_at", "customer_id", "counts").first(), pl.col("spend").sum()
-    )
-    return standing(whole, "order_id").filter(pl.col("customer_id").is_not_null() & pl.col("counts"))
+    """The versions that count, and when each stands: columns as `ORDERS` with since, until."""
+    return standing(tables.orders, "order_id").filter(pl.col("customer_id").is_not_null() & pl.col("counts"))
 
 
 def _as_customers(asked: pl.DataFrame, tables: Tables) -> pl.DataFrame:
@@ -146,7 +143,7 @@ CUSTOMER = View(
     compute=compute,
     module=__name__,
     looks_back=TWO_YEARS + timedelta(hours=4),
-    reads=("lines", "merges"),
+    reads=("orders", "merges"),
     parameters={"limits_every": LIMITS_EVERY},
     features=(
         Feature("recency_days", Dtype.NUMBER, "days since the last order, of two years", TWO_YEARS),

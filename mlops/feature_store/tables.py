@@ -20,8 +20,13 @@ Schema = Mapping[str, pl.DataType | type[pl.DataType]]
 #   units       that the buyer keeps
 #   spend       units times the price after line discounts, in the shop's currency
 LINES: Schema = {
-    "order_id": pl.Int64, "event": pl.Int64, "order_at": MOMENT, "version_at": MOMENT, "known_at": MOMENT, "customer_id": pl.Int64,
-    "counts": pl.Boolean, "product_id": pl.Int64, "variant_id": pl.Int64, "units": pl.Float64, "spend": pl.Float64,
+    "order_id": pl.Int64, "event": pl.Int64, "order_at": MOMENT, "version_at": MOMENT, "known_at": MOMENT, "counts": pl.Boolean,
+    "product_id": pl.Int64, "variant_id": pl.Int64, "units": pl.Float64, "spend": pl.Float64,
+}  # fmt: skip
+# The same versions, one row each: whose the order is, and what all of its lines come to.
+ORDERS: Schema = {
+    "order_id": pl.Int64, "event": pl.Int64, "order_at": MOMENT, "version_at": MOMENT, "known_at": MOMENT, "counts": pl.Boolean,
+    "customer_id": pl.Int64, "spend": pl.Float64,
 }  # fmt: skip
 # Accounts that were joined: what `customer_id` bought counts for `kept_id` from then on.
 MERGES: Schema = {"customer_id": pl.Int64, "kept_id": pl.Int64, "version_at": MOMENT, "known_at": MOMENT}
@@ -68,6 +73,7 @@ class Tables:
     """
 
     lines: pl.DataFrame = field(default_factory=lambda: _empty(LINES))
+    orders: pl.DataFrame = field(default_factory=lambda: _empty(ORDERS))
     merges: pl.DataFrame = field(default_factory=lambda: _empty(MERGES))
     offers: pl.DataFrame = field(default_factory=lambda: _empty(OFFERS))
     stock: pl.DataFrame = field(default_factory=lambda: _empty(STOCK))
@@ -93,7 +99,11 @@ def as_known(tables: Tables, by: datetime) -> Tables:
             known[each.name] = frame.filter(pl.col("known_at") <= by).with_columns(
                 pl.col("version_at").alias("known_at")
             )
-    for name, key, began in (("lines", "order_id", "order_at"), ("offers", "product_id", "created_at")):
+    for name, key, began in (
+        ("lines", "order_id", "order_at"),
+        ("orders", "order_id", "order_at"),
+        ("offers", "product_id", "created_at"),
+    ):
         first = pl.col("version_at") == pl.col("version_at").min().over(key)
         stands = pl.when(first).then(pl.min_horizontal(began, "version_at")).otherwise("version_at")
         known[name] = known[name].with_columns(stands.alias("version_at"), stands.alias("known_at"))

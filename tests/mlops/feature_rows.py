@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from mlops.feature_store.tables import LINES, METAFIELDS, OFFERS, STOCK, VISITS, Schema
+from mlops.feature_store.tables import LINES, METAFIELDS, OFFERS, ORDERS, STOCK, VISITS, Schema
 from tests.mlops.builders import NOON
 
 DAY = timedelta(days=1)
@@ -59,7 +59,12 @@ def visited(kind: str, days: float, **changes: Any) -> dict[str, Any]:
 
 
 def lines(*rows: dict[str, Any]) -> pl.DataFrame:
-    return frame(LINES, list(rows))
+    return frame(LINES, [{name: each[name] for name in LINES} for each in rows])
+
+
+def orders(*rows: dict[str, Any]) -> pl.DataFrame:
+    """The orders that consist of one such line each."""
+    return frame(ORDERS, [{name: each[name] for name in ORDERS} for each in rows])
 
 
 def offers(*rows: dict[str, Any]) -> pl.DataFrame:

@@ -29,7 +29,7 @@ def test_rfm_of_ten_customers_by_hand() -> None:
     told = [
         bought(c * 100 + n, 11 - c + n, customer_id=c, spend=10.0 * c) for c in range(1, 11) for n in range(c)
     ]
-    tables = Tables(lines=rows.lines(*told))
+    tables = Tables(orders=rows.orders(*told))
     found = vectors(rfm.CUSTOMER, tables, asked(customer_id=list(range(1, 11))))
     assert found["recency_days"].to_list() == [float(11 - c) for c in range(1, 11)]
     assert found["orders_365d"].to_list() == [float(c) for c in range(1, 11)]
@@ -46,7 +46,7 @@ def test_rfm_of_ten_customers_by_hand() -> None:
 
 def test_recency_decays_and_what_is_not_bought_does_not_count() -> None:
     tables = Tables(
-        lines=rows.lines(
+        orders=rows.orders(
             bought(1, 40),
             bought(2, 10, counts=False),
             bought(3, 20, event=3, spend=30.0),
@@ -63,13 +63,13 @@ def test_recency_decays_and_what_is_not_bought_does_not_count() -> None:
 
 def test_accounts_that_were_joined_buy_as_one_from_then_on() -> None:
     merged = rows.frame(MERGES, [{"customer_id": 2, "kept_id": 1, "version_at": ago(5), "known_at": ago(5)}])
-    tables = Tables(lines=rows.lines(bought(1, 30), bought(2, 10, customer_id=2)), merges=merged)
+    tables = Tables(orders=rows.orders(bought(1, 30), bought(2, 10, customer_id=2)), merges=merged)
     assert one(rfm.CUSTOMER, tables, ago(6), customer_id=1)["orders_365d"] == 1.0
     assert one(rfm.CUSTOMER, tables, customer_id=1)["orders_365d"] == 2.0
 
 
 def test_a_backfilled_order_is_in_no_earlier_row() -> None:
-    tables = Tables(lines=rows.lines(bought(1, 100), bought(2, 90, known_at=ago(10))))
+    tables = Tables(orders=rows.orders(bought(1, 100), bought(2, 90, known_at=ago(10))))
     assert one(rfm.CUSTOMER, tables, ago(11), customer_id=1)["orders_365d"] == 1.0
     assert one(rfm.CUSTOMER, tables, ago(9), customer_id=1)["orders_365d"] == 2.0
     knowing = as_known(tables, NOON)
