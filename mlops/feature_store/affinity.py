@@ -46,7 +46,7 @@ def viewed(tables: Tables, at: datetime) -> pl.DataFrame:
     views = (
         tables.visits.filter(
             pl.col("kind") == "view", pl.col("visitor").is_not_null(), pl.col("product_id").is_not_null(),
-            seen() <= at, pl.col("version_at") > at - VISITS,
+            seen() <= at, pl.col("version_at") > at - VISITS, as_of.counts("gone_at", pl.lit(at)),
         )
         .sort("visitor", "version_at", "product_id")
         .with_columns(

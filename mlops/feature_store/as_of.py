@@ -11,8 +11,8 @@ from datetime import timedelta
 
 import polars as pl
 
-# Joins are done for so many asked rows at once that about this many rows come out: some 200 MB.
-MOST_ROWS = 2_000_000
+# Joins are done for so many asked rows at once that about this many rows come out: some 100 MB.
+MOST_ROWS = 1_000_000
 
 
 def seen() -> pl.Expr:
@@ -45,6 +45,12 @@ def standing(frame: pl.DataFrame, subject: str) -> pl.DataFrame:
 def stands() -> pl.Expr:
     """Of rows from `standing` joined with `at`: whether their version stands then."""
     return (pl.col("since") <= pl.col("at")) & (pl.col("until").is_null() | (pl.col("until") > pl.col("at")))
+
+
+def counts(gone_at: str, at: str | pl.Expr = "at") -> pl.Expr:
+    """Whether a row still counts at `at`: it was not known yet that it does not."""
+    moment = pl.col(at) if isinstance(at, str) else at
+    return pl.col(gone_at).is_null() | (pl.col(gone_at) > moment)
 
 
 def within(moment: str, window: timedelta) -> pl.Expr:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from mlops.feature_store.as_of import answers, in_parts, numbered, seen, within
+from mlops.feature_store.as_of import answers, counts, in_parts, numbered, seen, within
 from mlops.feature_store.declared import Dtype, Entity, Feature, View
 from mlops.feature_store.tables import Tables
 
@@ -35,13 +35,13 @@ def _compute(tables: Tables, asked: pl.DataFrame, entity: str, other: str) -> pl
     ).with_columns(since=seen())
     done = visits.filter(pl.col("kind") != "bought")
     bought = visits.filter(pl.col("kind") == "bought").select(
-        "visitor", "product_id", bought_at="version_at", bought_since="since"
+        "visitor", "product_id", bought_at="version_at", bought_since="since", bought_gone="gone_at"
     )
     found = in_parts(numbered(asked), done, entity, lambda part: _measured(part, done, bought, entity, other))
-    counts = ("views_28d", "carts_28d")
+    seldom = ("views_28d", "carts_28d")
     return (
         answers(asked, found)
-        .with_columns(pl.col(counts).fill_null(0.0))
+        .with_columns(pl.col(seldom).fill_null(0.0))
         .with_columns(
             abandon_rate_28d=pl.when(pl.col("carts_28d") > 0).then(pl.col("left") / pl.col("carts_28d"))
         )
@@ -52,7 +52,7 @@ def _measured(
     asked: pl.DataFrame, done: pl.DataFrame, bought: pl.DataFrame, entity: str, other: str
 ) -> pl.DataFrame:
     acts = asked.join(done, on=entity, how="inner").filter(
-        (pl.col("since") <= pl.col("at")) & within("version_at", WINDOW)
+        (pl.col("since") <= pl.col("at")) & counts("gone_at") & within("version_at", WINDOW)
     )
     views = acts.filter(pl.col("kind") == "view").group_by("ask").agg(views_28d=pl.col(other).n_unique())
     carts = (
@@ -62,7 +62,11 @@ def _measured(
     )
     paid = (
         carts.join(bought, on=["visitor", "product_id"], how="inner")
-        .filter((pl.col("bought_since") <= pl.col("at")) & (pl.col("bought_at") >= pl.col("put_at")))
+        .filter(
+            (pl.col("bought_since") <= pl.col("at"))
+            & (pl.col("bought_at") >= pl.col("put_at"))
+            & counts("bought_gone")
+        )
         .select("ask", "visitor", "product_id", paid=True)
         .unique()
     )

@@ -9,7 +9,6 @@ from mlops.feature_store import affinity, carts, metafields, offers, rfm, season
 from mlops.feature_store.declared import Entity, Feature, View
 from mlops.feature_store.metafields import Metafield
 from mlops.features import attributes
-from mlops.features.events import AttributeOwner
 from tenancy.errors import NotFound
 from tenancy.models import Shop
 
@@ -55,9 +54,8 @@ class Service:
 
 
 def views(shop: Shop) -> tuple[View, ...]:
-    """All views of a shop: those of every shop, and one of the metafields that it chose."""
-    found = metafields.view(chosen(shop))
-    return EVERYWHERE if found is None else (*EVERYWHERE, found)
+    """All views of a shop: those of every shop, and those of the metafields that it chose."""
+    return (*EVERYWHERE, *metafields.views(chosen(shop)))
 
 
 def view(shop: Shop, name: str) -> View:
@@ -75,11 +73,10 @@ def view(shop: Shop, name: str) -> View:
 
 
 def chosen(shop: Shop) -> tuple[Metafield, ...]:
-    """The chosen metafields of products that hold one value."""
+    """The chosen metafields, as this room looks at them."""
     return tuple(
-        Metafield(each.id, each.column, each.name, each.kind)
+        Metafield(each.id, each.column, each.name, each.kind, each.owner, each.many)
         for each in attributes.chosen(shop)
-        if each.owner is AttributeOwner.PRODUCT and not each.many
     )
 
 

@@ -17,7 +17,6 @@ from django.db import connection
 from mlops.feature_store import metafields
 from mlops.feature_store.metafields import Metafield
 from mlops.feature_store.tables import LINES, MERGES, METAFIELDS, MOMENT, OFFERS, ORDERS, STOCK, Schema
-from mlops.features.events import AttributeKind
 from tenancy.models import Shop
 from tenancy.reading import handled
 from tenancy.scope import scoped
@@ -47,7 +46,7 @@ def lines(
     )  # fmt: skip
     handled("features_event", heads.height)
     return (
-        heads.join(inside, on="event", how="left")
+        _in_turn(heads.join(inside, on="event", how="left"))
         .with_columns(order_at=pl.coalesce("order_at", "version_at"))
         .select(list(LINES))
         .sort("order_id", "version_at", "event", "product_id", "variant_id")
@@ -77,7 +76,7 @@ def orders(
     )  # fmt: skip
     handled("features_event", heads.height)
     return (
-        heads.join(whole, on="event", how="left")
+        _in_turn(heads.join(whole, on="event", how="left"))
         .with_columns(pl.coalesce("order_at", "version_at").alias("order_at"), pl.col("spend").fill_null(0.0))
         .select(list(ORDERS))
         .sort("order_id", "version_at", "event")
@@ -89,7 +88,13 @@ def _us(moment: str) -> str:
     return f"(extract(epoch from {moment}) * 1000000)::bigint"
 
 
-_HEAD = {name: LINES[name] for name in ("event", "order_id", "order_at", "version_at", "known_at", "counts")}
+# Of two versions of one second the later told stands; who does not say when it was told was told as we learnt of it.
+_TOLD = "coalesce(told_at, known_at)"
+_BY_TURN: Schema = {"told_at": MOMENT}
+_HEAD = {
+    **{name: LINES[name] for name in ("event", "order_id", "order_at", "version_at", "known_at", "counts")},
+    **_BY_TURN,
+}
 _INSIDE = {name: LINES[name] for name in ("event", "product_id", "variant_id", "units", "spend")}
 _WHOLE = {name: ORDERS[name] for name in ("event", "customer_id", "spend")}
 _LINES_OF = (
@@ -100,7 +105,7 @@ _LINES_OF = (
 _HEADS = (
     f"select e.id, e.subject_id, case when e.kind = 'order' then {_us('e.occurred_at')} end, {_us('e.version_at')},"  # noqa: S608
     f" {_us('e.known_at')}, e.kind = 'order' and not coalesce((e.payload->>'test')::boolean, false)"
-    " and e.payload->>'cancelled_at' is null from features_event e where e.shop_id = %(shop)s and"
+    f" and e.payload->>'cancelled_at' is null, {_us(_TOLD)} from features_event e where e.shop_id = %(shop)s and"
     " e.kind in ('order', 'order_deleted') and case e.kind when 'order' then e.occurred_at else e.version_at end > %(since)s"
 )
 # By the tables of state, which have an index for it, and which an order does not leave with a later version.
@@ -134,17 +139,17 @@ def offers(
         f" and e.kind in ('product', 'product_deleted') and e.known_at <= %(until)s{only}),"
         " wanted as (select id from told where version_at > %(since)s union all select id from"
         " (select distinct on (subject_id) id from told where version_at <= %(since)s"
-        " order by subject_id, version_at desc, id desc) last)"
+        f" order by subject_id, version_at desc, {_TOLD} desc, id desc) last)"
         f" select e.subject_id, e.id, {_us('e.version_at')}, {_us('e.known_at')},"
         f" {_us('''coalesce((e.payload->>'created_at')::timestamptz, e.version_at)''')},"
         " e.kind = 'product' and coalesce(e.payload->>'status' = 'active', false) and e.payload->>'published_at' is not null,"
         " v.variant_id, v.inventory_item_id, v.price::float8, v.compare_at_price::float8, v.available::float8,"
-        " coalesce(v.continue_selling, false)"
+        f" coalesce(v.continue_selling, false), {_us(_TOLD)}"
         " from told e join wanted using (id) left join lateral jsonb_to_recordset(e.payload->'variants') as v(variant_id bigint,"
         " inventory_item_id bigint, price numeric, compare_at_price numeric, available integer, continue_selling boolean) on true",
-        {"shop": shop.pk, "since": since, "until": until, "products": list(products or ())}, OFFERS,
+        {"shop": shop.pk, "since": since, "until": until, "products": list(products or ())}, {**OFFERS, **_BY_TURN},
     )  # fmt: skip
-    return frame.sort("product_id", "version_at", "event", "variant_id")
+    return _in_turn(frame).select(list(OFFERS)).sort("product_id", "version_at", "event", "variant_id")
 
 
 @scoped
@@ -160,36 +165,40 @@ def stock(
     )
     frame = _copy(
         "with told as (select e.id, e.subject_id, (e.payload->>'location_id')::bigint as location_id,"  # noqa: S608
-        " (e.payload->>'available')::float8 as available, e.version_at, e.known_at from features_event e"
+        " (e.payload->>'available')::float8 as available, e.version_at, e.known_at, e.told_at from features_event e"
         f" where e.shop_id = %(shop)s and e.kind = 'stock' and e.known_at <= %(until)s{only})"
-        f" select subject_id, location_id, available, id, {_us('version_at')}, {_us('known_at')} from told"
+        f" select subject_id, location_id, available, id, {_us('version_at')}, {_us('known_at')}, {_us(_TOLD)} from told"
         " where version_at > %(since)s union all select * from (select distinct on (subject_id, location_id)"
-        f" subject_id, location_id, available, id, {_us('version_at')}, {_us('known_at')} from told"
-        " where version_at <= %(since)s order by subject_id, location_id, version_at desc, id desc) last",
-        {"shop": shop.pk, "since": since, "until": until, "products": list(products or ())}, STOCK,
+        f" subject_id, location_id, available, id, {_us('version_at')}, {_us('known_at')}, {_us(_TOLD)} from told"
+        f" where version_at <= %(since)s order by subject_id, location_id, version_at desc, {_TOLD} desc, id desc) last",
+        {"shop": shop.pk, "since": since, "until": until, "products": list(products or ())}, {**STOCK, **_BY_TURN},
     )  # fmt: skip
-    return frame.sort("item_id", "version_at", "event")
+    return _in_turn(frame).select(list(STOCK)).sort("item_id", "version_at", "event")
 
 
 @scoped
-def values(shop: Shop, chosen: Sequence[Metafield], *, until: datetime) -> pl.DataFrame:
-    """Values of chosen metafields of products; columns as `METAFIELDS`."""
+def values(
+    shop: Shop, chosen: Sequence[Metafield], *, until: datetime, products: Sequence[int] | None = None
+) -> pl.DataFrame:
+    """Values of chosen metafields, of all products and variants or of these products' alone; columns as `METAFIELDS`."""
     kinds = {each.id: each.kind for each in chosen}
     with connection.cursor() as cursor:
         cursor.execute(
-            "select owner_id, attribute_id, number, text, raw is null or problem <> '', id, version_at, known_at"
-            " from features_attributevalue where shop_id = %s and attribute_id = any(%s) and known_at <= %s order by id",
-            [shop.pk, list(kinds), until],
+            "select owner_id, attribute_id, number, text, items, raw is null or problem <> '', id, version_at, known_at"  # noqa: S608
+            " from features_attributevalue where shop_id = %s and attribute_id = any(%s) and known_at <= %s"
+            f" {'' if products is None else 'and product_id = any(%s)'} order by id",
+            [shop.pk, list(kinds), until, *([] if products is None else [list(products)])],
         )
         rows = [
-            (owner, attribute, None if gone else _number(kinds[attribute], given, text), event, version_at, known_at)
-            for owner, attribute, given, text, gone, event, version_at, known_at in cursor.fetchall()
+            (
+                owner, attribute,
+                None if gone or items is not None else metafields.number(kinds[attribute], given, text),
+                None if gone or items is None else [metafields.number(kinds[attribute], None, each) for each in items],
+                event, version_at, known_at,
+            )
+            for owner, attribute, given, text, items, gone, event, version_at, known_at in cursor.fetchall()
         ]  # fmt: skip
     return pl.DataFrame(rows, schema=dict(METAFIELDS), orient="row")
-
-
-def _number(kind: AttributeKind, given: Any, text: str) -> float | None:
-    return metafields.number(kind, given, text)
 
 
 def reaching(moment: datetime, looks_back: timedelta) -> datetime:
@@ -198,6 +207,13 @@ def reaching(moment: datetime, looks_back: timedelta) -> datetime:
         return moment - looks_back
     except OverflowError:
         return datetime(1970, 1, 1, tzinfo=moment.tzinfo)
+
+
+def _in_turn(frame: pl.DataFrame) -> pl.DataFrame:
+    """`event` as the place of each event among those read, in the order in which they were told."""
+    turns = frame.select("event", "told_at").unique().sort("told_at", "event").with_row_index("turn")
+    found = frame.join(turns.select("event", "turn"), on="event", how="left", maintain_order="left")
+    return found.drop("event").rename({"turn": "event"}).cast({"event": pl.Int64})
 
 
 def _copy(query: str, values: dict[str, Any], schema: Schema) -> pl.DataFrame:

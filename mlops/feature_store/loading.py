@@ -54,7 +54,7 @@ def load(
     if "visits" in reach:
         found["visits"] = visit_log.visits(shop, since=reach["visits"], until=last)
     if "metafields" in reach:
-        found["metafields"] = event_log.values(shop, catalogue.chosen(shop), until=last)
+        found["metafields"] = event_log.values(shop, catalogue.chosen(shop), until=last, products=products)
     return Tables(**found)
 
 

@@ -61,6 +61,9 @@ class FeatureDay(ShopOwned):
     low = models.FloatField(null=True)
     high = models.FloatField(null=True)
     mean = models.FloatField(null=True)
+    quantiles = ArrayField(
+        models.FloatField(), default=list, help_text="10th, 50th and 90th percentile; none without a value"
+    )
     edges = ArrayField(models.FloatField(), help_text="ascending; one bin below each, one above the last")
     counts = ArrayField(models.BigIntegerField(), help_text="one more than there are edges")
     commonest = models.JSONField(default=list, help_text="of a code: [code, rows] each, most first")

@@ -7,6 +7,7 @@ created. Time in stock is measured, not counted in days: ten days without stock 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import polars as pl
 
@@ -47,9 +48,8 @@ def _compute(tables: Tables, asked: pl.DataFrame, entity: str) -> pl.DataFrame:
     offers = tables.offers.with_columns(since=seen())
     offered = in_parts(rows, offers, "product_id", lambda part: _offered(part, offers, tables.stock))
     # Other views may look further back; whoever was placed within a window has all versions after its begin.
-    recent = (
-        tables.lines.filter(pl.col("order_at") > asked["at"].min() - WINDOW) if asked.height else tables.lines
-    )
+    first: Any = asked["at"].min()
+    recent = tables.lines if first is None else tables.lines.filter(pl.col("order_at") > first - WINDOW)
     lines = standing(recent, "order_id").filter(
         pl.col("counts") & (pl.col("units") > 0) & pl.col(entity).is_not_null()
     )

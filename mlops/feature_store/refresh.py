@@ -70,22 +70,28 @@ def refresh(shop: Shop, *, now: datetime) -> Refreshed:
     began = time.monotonic()
     views = catalogue.views(shop)
     written: dict[str, int] = {}
+    found: dict[str, pl.DataFrame] = {}
+    rows = registered.ensure(shop, views, now=now)
+    # Vectors are written as they are computed, each as a whole. A process that dies on the way leaves some of now beside some
+    # of before, each saying of which moment it speaks; rows are written last, so the next tick does all of it again.
     with transaction.atomic():
         lock(shop, LockKind.FEATURES, wait_s=LOCK_WAIT_S)
-        rows = registered.ensure(shop, views, now=now)
         tables = loading.load(shop, views, first=now, last=now)
         limits = rfm.limits(tables, now)
         _keep_limits(shop, limits)
         tables = replace(tables, limits=limits)
         for entity, service in catalogue.services(views).items():
             ids = _everybody(shop, entity, tables)
-            written[entity.value] = _store(shop, service, ids, tables, now, rows)
+            found |= _store(shop, service, ids, tables, now)
+            written[entity.value] = len(ids)
         for view in catalogue.NEIGHBOURS:
             near = affinity.neighbours(tables, now, baskets=affinity.BASKETS[view.name])
             counts = [online.write_neighbours(shop.pk, view, part) for part in near]
             written[view.name] = sum(counts)
         seconds = time.monotonic() - began
         for view in views:
+            if view.name in found:
+                statistics.keep(shop, view, rows[view.name], found[view.name], now=now)
             ViewVersion.objects.filter(pk=rows[view.name].pk).update(
                 refreshed_at=now,
                 entities=written.get(view.name, written.get(view.entity.value, 0)),
@@ -147,9 +153,9 @@ def _with_joined(
 
 
 def _store(
-    shop: Shop, service: Service, ids: list[Any], tables: Tables, now: datetime, rows: dict[str, ViewVersion]
-) -> int:
-    """Compute and write whole vectors, and once a day how they are distributed."""
+    shop: Shop, service: Service, ids: list[Any], tables: Tables, now: datetime
+) -> dict[str, pl.DataFrame]:
+    """Compute and write whole vectors; returns the values of each view, a row per entity."""
     moments = np.full((1, len(service.views)), packed.microseconds(now), dtype=np.int64)
     kept: list[pl.DataFrame] = []
     for start in range(0, len(ids), BATCH):
@@ -158,14 +164,13 @@ def _store(
         online.write(shop.pk, service, some, np.repeat(moments, len(some), axis=0), found.to_numpy())
         kept.append(found)
     _forget_the_erased(shop, service.entity, ids)
-    if kept:
-        whole = pl.concat(kept)
-        for view in service.views:
-            mine = whole.select(f"{view.name}.{name}" for name in view.names).rename(
-                lambda name: name.split(".", 1)[1]
-            )
-            statistics.keep(shop, view, rows[view.name], mine, now=now)
-    return len(ids)
+    if not kept:
+        return {}
+    whole = pl.concat(kept)
+    return {
+        view.name: whole.select(pl.col(f"{view.name}.{name}").alias(name) for name in view.names)
+        for view in service.views
+    }
 
 
 def _renew(shop: Shop, service: Service, ids: list[Any], tables: Tables, now: datetime) -> int:

@@ -13,11 +13,8 @@ from mlops.feature_store.declared import View
 from mlops.feature_store.models import FeatureDay, Pin, ViewVersion
 from tenancy import audit
 from tenancy.errors import NotFound, Refused
-from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
 from tenancy.scope import scoped
-
-LOCK_WAIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,10 @@ class StillPinned(Refused):
 
 @scoped
 def ensure(shop: Shop, views: Sequence[View], *, now: datetime) -> dict[str, ViewVersion]:
-    """The rows of the current versions of these views, by view; a version that is new is written down. Safe to repeat."""
+    """The rows of the current versions of these views, by view; a version that is new is written down. Safe to repeat.
+
+    Call it outside long transactions: whoever asks for the same new version waits for the end of the first.
+    """
     found: dict[str, ViewVersion] = {}
     for each in views:
         row, _ = ViewVersion.objects.get_or_create(
@@ -84,8 +84,7 @@ def pin(shop: Shop, digests: Mapping[str, str], *, model: str, now: datetime) ->
         Refused: it is deprecated.
     """
     with transaction.atomic():
-        lock(shop, LockKind.FEATURES, wait_s=LOCK_WAIT_S)
-        for view, digest in digests.items():
+        for view, digest in sorted(digests.items()):
             row = _access(view, digest)
             if row.deprecated_at is not None and not Pin.objects.filter(version=row, model=model).exists():
                 raise Refused(
@@ -117,7 +116,6 @@ def deprecate(shop: Shop, view: str, digest: str, *, actor: str, reason: str, no
         StillPinned: models stand on it; they are named.
     """
     with transaction.atomic():
-        lock(shop, LockKind.FEATURES, wait_s=LOCK_WAIT_S)
         row = _free(view, digest, "deprecated")
         if ViewVersion.objects.filter(pk=row.pk, deprecated_at=None).update(deprecated_at=now):
             told = {"view": view, "digest": digest}
@@ -134,7 +132,6 @@ def delete(shop: Shop, view: str, digest: str, *, actor: str, reason: str, now: 
         Refused: it is the one that is computed now.
     """
     with transaction.atomic():
-        lock(shop, LockKind.FEATURES, wait_s=LOCK_WAIT_S)
         row = _free(view, digest, "deleted")
         if _current(shop).get(view) == digest:
             raise Refused(
@@ -173,7 +170,9 @@ def _current(shop: Shop) -> dict[str, str]:
 
 
 def _access(view: str, digest: str) -> ViewVersion:
-    row = ViewVersion.objects.filter(view=view, digest=digest).first()
+    # Locked until the transaction ends: a pin and an end of the same version see each other. Not by the lock of refreshing,
+    # which is held for as long as a large shop takes.
+    row = ViewVersion.objects.select_for_update().filter(view=view, digest=digest).first()
     if row is None:
         raise NotFound(
             f"there is no version {digest} of {view}",

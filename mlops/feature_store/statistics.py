@@ -17,17 +17,20 @@ from tenancy.scope import scoped
 
 BINS = 10
 COMMONEST = 20
+QUANTILES = (0.1, 0.5, 0.9)
 
 
 def keep(shop: Shop, view: View, version: ViewVersion, values: pl.DataFrame, *, now: datetime) -> bool:
     """Keep the day's distribution of each feature; the first of a day of the shop counts. True when it was kept.
 
-    Call it in the shop's scope.
+    Call it in the shop's scope, and in a transaction.
 
     Args:
         values: one Float64 column per feature of the view, a row per entity; null or NaN: no value.
     """
     day = day_of(now, shop.timezone)
+    # A trainer may have fixed the bins since the row was read.
+    version = ViewVersion.objects.select_for_update().get(pk=version.pk)
     if FeatureDay.objects.filter(view=view.name, digest=version.digest, day=day).exists():
         return False
     edges = fix_bins(version, view, values)
@@ -74,6 +77,13 @@ def of(shop: Shop, view: str, day: date, *, digest: str | None = None) -> tuple[
     return tuple(found.filter(digest=digest) if digest else found)
 
 
+@scoped
+def since(shop: Shop, view: str, feature: str, first: date) -> tuple[FeatureDay, ...]:
+    """What was kept of one feature from a day on, oldest first; of two versions on one day the later taken."""
+    found = FeatureDay.objects.filter(shop=shop, view=view, feature=feature, day__gte=first)
+    return tuple({each.day: each for each in found.order_by("day", "taken_at")}.values())
+
+
 def _known(values: pl.Series) -> Any:
     found = values.drop_nulls().to_numpy()
     return found[np.isfinite(found)]
@@ -93,5 +103,6 @@ def _row(
         nulls=len(values) - len(known), distinct=len(different), edges=edges, counts=counts.tolist(),
         low=float(known.min()) if len(known) else None, high=float(known.max()) if len(known) else None,
         mean=float(known.mean()) if len(known) else None,
+        quantiles=np.quantile(known, QUANTILES, method="inverted_cdf").tolist() if len(known) else [],
         commonest=[[float(different[at]), int(often[at])] for at in most],
     )  # fmt: skip

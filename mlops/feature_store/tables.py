@@ -43,14 +43,18 @@ STOCK: Schema = {
     "item_id": pl.Int64, "location_id": pl.Int64, "stock": pl.Float64, "event": pl.Int64, "version_at": MOMENT,
     "known_at": MOMENT,
 }  # fmt: skip
-# What browsers told and what counts. `kind`: view, cart, or bought (one row per product of a finished checkout).
+# What browsers told. `kind`: view, cart, or bought (one row per product of a finished checkout). `gone_at`: from when we
+# knew that it does not count; null: it does.
 VISITS: Schema = {
     "visitor": pl.String, "product_id": pl.Int64, "kind": pl.String, "version_at": MOMENT, "known_at": MOMENT,
+    "gone_at": MOMENT,
 }  # fmt: skip
-# Values of chosen metafields of products; `number` is null where the metafield has no usable value any more.
+# Values of chosen metafields of products and variants. Both are null where there is no usable value any more.
+#   number  of one value, as `metafields.number` has it
+#   items   of a list, the same of each
 METAFIELDS: Schema = {
-    "product_id": pl.Int64, "attribute_id": pl.Int64, "number": pl.Float64, "event": pl.Int64, "version_at": MOMENT,
-    "known_at": MOMENT,
+    "owner_id": pl.Int64, "attribute_id": pl.Int64, "number": pl.Float64, "items": pl.List(pl.Float64), "event": pl.Int64,
+    "version_at": MOMENT, "known_at": MOMENT,
 }  # fmt: skip
 # Where the fifths of the shop's buyers end at the begin of a period, when that was computed before (see `rfm`).
 LIMITS: Schema = {
@@ -99,6 +103,8 @@ def as_known(tables: Tables, by: datetime) -> Tables:
             known[each.name] = frame.filter(pl.col("known_at") <= by).with_columns(
                 pl.col("version_at").alias("known_at")
             )
+    # A robot that was found out later is one from its first page on.
+    known["visits"] = known["visits"].filter(pl.col("gone_at").is_null() | (pl.col("gone_at") > by))
     for name, key, began in (
         ("lines", "order_id", "order_at"),
         ("orders", "order_id", "order_at"),

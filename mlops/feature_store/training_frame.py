@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
+from django.db import transaction
 
-from mlops.feature_store import catalogue, loading, registered, statistics
+from mlops.feature_store import catalogue, loading, registered, statistics, versions
 from mlops.feature_store.basis import Basis
+from mlops.feature_store.declared import View
+from mlops.feature_store.models import ViewVersion
 from tenancy.errors import Refused
 from tenancy.models import Shop
 from tenancy.scope import scoped
@@ -54,7 +57,13 @@ def take(
                 next_step="Train on another view, or deploy the code of its successor first.",
             )
     frame = loading.frame(shop, views, asked, known_by=known_by)
-    for each in views:
-        own = frame.select(pl.col(f"{each.name}.{name}").alias(name) for name in each.names)
-        statistics.fix_bins(rows[each.name], each, own, trained_at=now)
+    with transaction.atomic():
+        _fix_bins(views, frame, now=now)
     return frame, Basis.of(views, frame)
+
+
+def _fix_bins(views: Sequence[View], frame: pl.DataFrame, *, now: datetime) -> None:
+    for each in sorted(views, key=lambda view: view.name):
+        row = ViewVersion.objects.select_for_update().get(view=each.name, digest=versions.digest(each))
+        own = frame.select(pl.col(f"{each.name}.{name}").alias(name) for name in each.names)
+        statistics.fix_bins(row, each, own, trained_at=now)

@@ -114,11 +114,11 @@ def _log(shop_id: int, rows: Sequence[Encoded], source: Source, now: datetime) -
     with connection.cursor() as cursor:
         cursor.execute(
             "insert into features_event"
-            " (shop_id, kind, subject_id, version_at, occurred_at, known_at, source, key, payload)"
-            " select %s, u.kind, u.subject_id, u.version_at, u.occurred_at, %s, %s, u.key, u.payload"
+            " (shop_id, kind, subject_id, version_at, occurred_at, known_at, source, told_at, key, payload)"
+            " select %s, u.kind, u.subject_id, u.version_at, u.occurred_at, %s, %s, u.told_at, u.key, u.payload"
             # Payloads go as one JSON array: as a text array each of their quotes would be escaped one by one.
-            " from rows from (unnest(%s::text[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[]),"
-            " jsonb_array_elements(%s::jsonb)) as u(kind, subject_id, version_at, occurred_at, key, payload)"
+            " from rows from (unnest(%s::text[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],"
+            " %s::text[]), jsonb_array_elements(%s::jsonb)) as u(kind, subject_id, version_at, occurred_at, told_at, key, payload)"
             " on conflict (shop_id, key) do nothing returning key",
             [
                 shop_id,
@@ -128,6 +128,7 @@ def _log(shop_id: int, rows: Sequence[Encoded], source: Source, now: datetime) -
                 array("bigint", [row.subject_id for row in rows]),
                 array("timestamptz", [row.version_at for row in rows]),
                 array("timestamptz", [row.occurred_at for row in rows]),
+                array("timestamptz", [getattr(row.event, "told_at", None) for row in rows]),
                 array("text", [row.key for row in rows]),
                 "[" + ",".join(row.payload for row in rows) + "]",
             ],

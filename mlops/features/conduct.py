@@ -26,15 +26,19 @@ from mlops.features.storefront import (
 MOST_MOMENTS = 20_000
 
 
-def judge(cursor: CursorWrapper, shop_id: int, visitors: Collection[str]) -> None:
-    """Apply the marks of these visitors, and the rate rule, to all that is kept of them. Safe to repeat."""
+def judge(cursor: CursorWrapper, shop_id: int, visitors: Collection[str], *, now: datetime) -> None:
+    """Apply the marks of these visitors, and the rate rule, to all that is kept of them. Safe to repeat.
+
+    Args:
+        now: when what they did last arrived, from which it is known what follows.
+    """
     if not visitors:
         return
     names = sorted(visitors)
     for visitor, times in _views(cursor, shop_id, names).items():
         if too_fast(times):
             _mark_visit(cursor, shop_id, visitor, max(times))
-    _apply(cursor, shop_id, names)
+    _apply(cursor, shop_id, names, now)
 
 
 def mark(cursor: CursorWrapper, shop_id: int, visitor: str, reason: Exclusion, *, now: datetime) -> bool:
@@ -47,13 +51,16 @@ def mark(cursor: CursorWrapper, shop_id: int, visitor: str, reason: Exclusion, *
     new = bool(cursor.rowcount)
     for table in _TABLES:
         cursor.execute(
-            f"update {table} set excluded = %s where shop_id = %s and visitor = %s and excluded is null",  # noqa: S608
-            [reason.value, shop_id, visitor],
+            f"update {table} set excluded = %(reason)s {_KNOWN.get(table, '')}"  # noqa: S608
+            " where shop_id = %(shop)s and visitor = %(visitor)s and excluded is null",
+            {"reason": reason.value, "now": now, "shop": shop_id, "visitor": visitor},
         )
     return new
 
 
 _TABLES = ("features_storefront_event", "features_exposure")
+# Events go into features, which are asked for as they were known.
+_KNOWN = {"features_storefront_event": ", excluded_at = greatest(received_at, %(now)s)"}
 # The views of these visitors in the last hours of what they did, and only of those with enough of them.
 _VIEWS_SQL = """
 with seen as (
@@ -115,11 +122,12 @@ def _mark_visit(cursor: CursorWrapper, shop_id: int, visitor: str, moment: datet
     )
 
 
-def _apply(cursor: CursorWrapper, shop_id: int, visitors: list[str]) -> None:
+def _apply(cursor: CursorWrapper, shop_id: int, visitors: list[str], now: datetime) -> None:
     for table in _TABLES:
         cursor.execute(
-            f"update {table} as t set excluded = m.reason from features_excluded_visitor as m"  # noqa: S608
-            " where t.shop_id = %s and m.shop_id = t.shop_id and m.visitor = t.visitor and m.visitor = any(%s)"
-            " and t.excluded is null and (m.until is null or t.at between m.since and m.until)",
-            [shop_id, visitors],
+            f"update {table} as t set excluded = m.reason {_KNOWN.get(table, '')} from features_excluded_visitor as m"  # noqa: S608
+            " where t.shop_id = %(shop)s and m.shop_id = t.shop_id and m.visitor = t.visitor"
+            " and m.visitor = any(%(visitors)s) and t.excluded is null"
+            " and (m.until is null or t.at between m.since and m.until)",
+            {"shop": shop_id, "visitors": visitors, "now": now},
         )

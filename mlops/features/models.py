@@ -33,6 +33,9 @@ def _choices(
     return [(each.value, each.value.replace("_", " ")) for each in kind]
 
 
+_TOLD_AT = "when the shop sent this state, or we read it; decides between two of one version time"
+
+
 class EventRecord(ShopOwned):
     """One immutable fact, as it reached us."""
 
@@ -42,6 +45,7 @@ class EventRecord(ShopOwned):
     version_at = models.DateTimeField(help_text="version time of the subject, from the shop")
     occurred_at = models.DateTimeField(help_text="when it happened in the shop: what learning goes by")
     known_at = models.DateTimeField(help_text="when we learnt of it: as-of reads never look past this")
+    told_at = models.DateTimeField(null=True, help_text=_TOLD_AT)
     source = models.CharField(max_length=16, choices=_choices(Source))
     key = models.CharField(max_length=96, help_text="kind, subject, version and digest of the content")
     payload = models.JSONField()
@@ -58,9 +62,6 @@ class EventRecord(ShopOwned):
             # Serves the features of one product or customer: all versions of its orders.
             models.Index(fields=["shop", "kind", "subject_id"], name="event_of_subject"),
         ]
-
-
-_TOLD_AT = "when the shop sent this state, or we read it; decides between two of one version time"
 
 
 class Product(ShopOwned):
@@ -348,6 +349,9 @@ class StorefrontEventRecord(ShopOwned):
     order_id = models.BigIntegerField(null=True)
     lines = models.JSONField(default=list, help_text="[product, variant, quantity, unit price] each")
     excluded = models.CharField(max_length=16, null=True, choices=_choices(Exclusion))
+    excluded_at = models.DateTimeField(
+        null=True, help_text="when we knew that; null with a reason: when it arrived"
+    )
 
     class Meta:
         db_table = "features_storefront_event"

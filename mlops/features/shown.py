@@ -69,7 +69,9 @@ def record_exposures(exposures: Sequence[Exposure]) -> Recorded:
                 )
                 added = [row[0] for row in cursor.fetchall()]
                 late = owed.orders_naming(cursor, shop.pk, added)
-                conduct.judge(cursor, shop.pk, {each.visitor for each in rows if each.visitor})
+                if rows:
+                    now = max(each.at for each in rows)
+                    conduct.judge(cursor, shop.pk, {each.visitor for each in rows if each.visitor}, now=now)
             owed.renew(shop.pk, late)
         new += len(added)
     return Recorded(new=new)

@@ -49,15 +49,17 @@ def record(shop: Shop, events: Sequence[StorefrontEvent]) -> Visited:
         ).visitors
         rows = [replace(each, visitor=None) if each.visitor in gone else each for each in once.values()]
         cursor.execute(
-            f"insert into features_storefront_event (shop_id, {', '.join(_COLUMNS)})"  # noqa: S608 - constants of this file
-            f" select %s, {', '.join(f'u.{name}' for name in _COLUMNS)} from rows from"
+            f"insert into features_storefront_event (shop_id, {', '.join(_COLUMNS)}, excluded_at)"  # noqa: S608 - constants of this file
+            f" select %s, {', '.join(f'u.{name}' for name in _COLUMNS)},"
+            " case when u.excluded is not null then u.received_at end from rows from"
             f" (unnest({', '.join(f'%s::{kind}[]' for kind in _COLUMNS.values() if kind != 'jsonb')}),"
             f" jsonb_array_elements(%s::jsonb)) as u({', '.join(_COLUMNS)})"
             " on conflict (shop_id, event_id) do nothing returning visitor",
             [shop.pk, *_arrays(rows)],
         )
         added = cursor.fetchall()
-        conduct.judge(cursor, shop.pk, {row[0] for row in added if row[0]})
+        now = max(each.received_at for each in rows)
+        conduct.judge(cursor, shop.pk, {row[0] for row in added if row[0]}, now=now)
     return Visited(new=len(added), repeated=len(events) - len(added))
 
 

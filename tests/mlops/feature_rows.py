@@ -55,7 +55,15 @@ def counted(event: int, days: float, units: float | None, **changes: Any) -> dic
 
 def visited(kind: str, days: float, **changes: Any) -> dict[str, Any]:
     at = ago(days)
-    return {"visitor": "ada", "product_id": 1, "kind": kind, "version_at": at, "known_at": at, **changes}
+    return {
+        "visitor": "ada",
+        "product_id": 1,
+        "kind": kind,
+        "version_at": at,
+        "known_at": at,
+        "gone_at": None,
+        **changes,
+    }
 
 
 def lines(*rows: dict[str, Any]) -> pl.DataFrame:

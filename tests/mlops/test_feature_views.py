@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import numpy as np
+import polars as pl
 import pytest
 
 from mlops.feature_store import affinity, carts, metafields, offers, rfm, seasons
-from mlops.feature_store.declared import View, vectors
+from mlops.feature_store.declared import Entity, View, vectors
 from mlops.feature_store.metafields import Metafield
 from mlops.feature_store.tables import MERGES, Tables, as_known
-from mlops.features.events import AttributeKind
+from mlops.features.events import AttributeKind, AttributeOwner
 from tests.mlops import feature_rows as rows
 from tests.mlops.builders import NOON
 from tests.mlops.feature_rows import ago, asked, bought, counted, offered, visited
@@ -232,6 +235,25 @@ def test_neighbours_are_the_same_numbers_best_first() -> None:
     assert again.select(affinity.MEASURES).equals(near.select(affinity.MEASURES))
 
 
+def test_a_robot_that_is_found_out_is_in_earlier_rows_and_in_no_later_one() -> None:
+    """Two visitors looked and put into the cart; that one of them is a robot is known from five days ago on."""
+    robot = {"visitor": "robot", "gone_at": ago(5)}
+    acts = [
+        visited("view", 10),
+        visited("cart", 9.9),
+        visited("view", 10, **robot),
+        visited("cart", 9.9, **robot),
+    ]
+    tables = Tables(visits=rows.visits(*acts, visited("bought", 9.8, **robot)))
+    before, after = (one(carts.PRODUCT, tables, ago(days), product_id=1) for days in (6, 4))
+    assert (before["views_28d"], before["carts_28d"], before["abandon_rate_28d"]) == (2.0, 2.0, 0.5)
+    assert (after["views_28d"], after["carts_28d"], after["abandon_rate_28d"]) == (1.0, 1.0, 1.0)
+    assert one(carts.PRODUCT, as_known(tables, NOON), ago(6), product_id=1)["views_28d"] == 1.0, (
+        "as known now"
+    )
+    assert one(carts.VISITOR, tables, ago(4), visitor="robot")["carts_28d"] == 0.0
+
+
 def test_visits_end_with_half_an_hour_of_silence() -> None:
     minute = 1 / 1440
     tables = Tables(
@@ -260,25 +282,125 @@ def test_the_week_and_the_holidays_are_the_shops_own() -> None:
     assert (monday["week_sin1"], monday["week_cos1"]) == (pytest.approx(0.0, abs=1e-9), pytest.approx(1.0))
 
 
-def test_metafields_are_as_they_were_known() -> None:
-    chosen = [
-        Metafield(7, "spec.weight", "Weight", AttributeKind.DECIMAL),
-        Metafield(8, "spec.day", "Day", AttributeKind.DATE),
-    ]
-    view = metafields.view(chosen)
-    assert view is not None
-    assert view.names == ("spec.weight",), "a date is no number"
-    told = [
-        {"product_id": 1, "attribute_id": 7, "number": number, "event": event, "version_at": ago(days), "known_at": ago(days)}
-        for event, days, number in ((1, 10, 2.5), (2, 5, 3.5), (3, 1, None))
+def told_of(
+    attribute: int, *values: tuple[float, float | None, list[float] | None], owner: int = 1
+) -> list[dict[str, Any]]:
+    """Values of a metafield, each as (days ago, number, items)."""
+    return [
+        {"owner_id": owner, "attribute_id": attribute, "number": number, "items": items, "event": attribute * 100 + at,
+         "version_at": ago(days), "known_at": ago(days)}
+        for at, (days, number, items) in enumerate(values)
     ]  # fmt: skip
-    tables = Tables(metafields=rows.metafield_values(*told))
+
+
+def test_metafields_are_as_they_were_known() -> None:
+    (view,) = metafields.views([Metafield(7, "spec.weight", "Weight", AttributeKind.DECIMAL)])
+    tables = Tables(
+        metafields=rows.metafield_values(*told_of(7, (10, 2.5, None), (5, 3.5, None), (1, None, None)))
+    )
     weights = [one(view, tables, ago(days), product_id=1)["spec.weight"] for days in (11, 10, 4, 0)]
     assert weights == [None, 2.5, 3.5, None]
     assert metafields.number(AttributeKind.CATEGORY, None, "oak") == metafields.number(
         AttributeKind.CATEGORY, None, "oak"
     )
-    assert metafields.view([]) is None
+    assert metafields.views([]) == ()
+
+
+def test_a_day_is_how_long_ago_it_is() -> None:
+    (view,) = metafields.views([Metafield(8, "spec.since", "Since", AttributeKind.DATE)])
+    midnight = (NOON - timedelta(days=3)).replace(hour=0, minute=0, second=0, microsecond=0)
+    number = metafields.number(AttributeKind.DATE, None, midnight.date().isoformat())
+    tables = Tables(metafields=rows.metafield_values(*told_of(8, (10, number, None))))
+    assert one(view, tables, product_id=1)["spec.since"] == 3.5
+    assert one(view, tables, ago(5), product_id=1)["spec.since"] == -1.5, "a day ahead"
+    assert metafields.number(AttributeKind.MOMENT, None, "2026-01-01T00:00:00+01:00") == pytest.approx(
+        datetime(2025, 12, 31, 23, tzinfo=UTC).timestamp() * 1e6
+    )
+
+
+def test_a_list_has_vectors_of_one_length() -> None:
+    kinds = {1: AttributeKind.CATEGORY, 2: AttributeKind.DECIMAL, 3: AttributeKind.MOMENT}
+    (view,) = metafields.views(
+        [Metafield(at, f"l.{kind}", "L", kind, many=True) for at, kind in kinds.items()]
+    )
+    assert len(view.names) == 1 + metafields.BUCKETS + 4 + 2
+    oak = metafields.number(AttributeKind.CATEGORY, None, "oak")
+    assert oak is not None
+    day_ago = metafields.number(AttributeKind.MOMENT, None, ago(1).isoformat())
+    assert day_ago is not None
+    tables = Tables(
+        metafields=rows.metafield_values(
+            *told_of(1, (9, None, [oak, oak]), (2, None, [])),
+            *told_of(2, (9, None, [1.0, 4.0])),
+            *told_of(3, (9, None, [day_ago, day_ago - metafields.DAY_US])),
+        )
+    )
+    before = one(view, tables, ago(5), product_id=1)
+    flags = [before[f"l.category.hash{at}"] for at in range(metafields.BUCKETS)]
+    assert (before["l.category.count"], sum(flags), flags[int(oak) % 16]) == (2.0, 1.0, 1.0)
+    numbers = [before[f"l.decimal.{end}"] for end in ("count", "mean", "low", "high")]
+    assert numbers == [2.0, 2.5, 1.0, 4.0]
+    assert one(view, tables, product_id=1)["l.moment.latest"] == pytest.approx(1.0)
+    after = one(view, tables, product_id=1)
+    assert (after["l.category.count"], after[f"l.category.hash{int(oak) % 16}"]) == (0.0, 0.0), (
+        "an empty list is told"
+    )
+    nobody = one(view, tables, product_id=2)
+    assert set(nobody.values()) >= {None}
+    assert nobody["l.category.count"] is None
+
+
+def test_variants_have_metafields_of_their_own() -> None:
+    mine, theirs = metafields.views(
+        [
+            Metafield(1, "spec.oak", "Oak", AttributeKind.BOOLEAN),
+            Metafield(2, "spec.size", "Size", AttributeKind.INTEGER, owner=AttributeOwner.VARIANT),
+        ]
+    )
+    assert (mine.name, theirs.name, theirs.entity) == (
+        "product_metafields", "variant_metafields", Entity.VARIANT,
+    )  # fmt: skip
+    told = [*told_of(1, (9, 1.0, None), owner=5), *told_of(2, (9, 42.0, None), owner=5)]
+    tables = Tables(metafields=rows.metafield_values(*told))
+    assert one(mine, tables, product_id=5)["spec.oak"] == 1.0
+    assert one(theirs, tables, variant_id=5)["spec.size"] == 42.0
+
+
+def test_a_day_of_23_or_25_hours_is_as_long_as_it_is() -> None:
+    """London's clocks went back on the 25th of October 2026 and forward on the 29th of March."""
+    for end, hours in ((datetime(2026, 10, 25, tzinfo=UTC), 25), (datetime(2026, 3, 29, 1, tzinfo=UTC), 23)):
+        midnight = end.astimezone(ZoneInfo("Europe/London")).replace(hour=0).astimezone(UTC)
+        at = midnight + timedelta(hours=hours)
+        away = midnight - NOON
+        tables = Tables(
+            zone="Europe/London",
+            lines=rows.lines(bought(1, -away / timedelta(days=1) - 0.25, units=5.0)),
+            offers=rows.offers(offered(10, -away / timedelta(days=1), created_at=midnight)),
+        )
+        found = one(offers.PRODUCT, tables, at, product_id=1)
+        assert found["in_stock_days"] == pytest.approx(hours / 24)
+        assert found["velocity_28d"] == pytest.approx(5.0 / max(hours / 24, 1.0))
+        begin, after = (one(seasons.SHOP, tables, each, shop_id=1) for each in (midnight, at))
+        # A Sunday at midnight and the Monday after it: a seventh of the week further, whatever the clocks did.
+        turned = np.arctan2(after["week_sin1"], after["week_cos1"]) - np.arctan2(
+            begin["week_sin1"], begin["week_cos1"]
+        )
+        assert turned % (2 * np.pi) == pytest.approx(2 * np.pi / 7)
+
+
+def test_of_many_neighbours_the_two_hundred_nearest_are_stored() -> None:
+    """Product 0 is bought with each of 250 others, the lower the number the more often."""
+    told = [
+        bought(order, 10, product_id=each)
+        for order, each in (
+            (other * 10 + n, other) for other in range(1, 251) for n in range(1 + (other <= 200))
+        )
+    ]
+    told += [{**each, "product_id": 1000} for each in told]
+    (near,) = affinity.neighbours(Tables(lines=rows.lines(*told)), NOON, baskets=affinity.bought)
+    mine = near.filter(pl.col("product_id") == 1000)
+    assert mine.height == affinity.NEIGHBOURS == 200
+    assert set(mine["other_id"].to_list()) == set(range(1, 201))
 
 
 def test_what_is_asked_for_must_be_named() -> None:

@@ -34,7 +34,7 @@ STATE_TABLES = {
     "features_collection", "features_customer", "features_stocklevel", "features_storefront_event",
 }  # fmt: skip
 # Columns that we make ourselves: no field of Shopify's stands behind them.
-OURS = {"shop_id", "deleted_at", "told_at"}
+OURS = {"shop_id", "deleted_at", "told_at", "excluded_at"}
 NAMED = "name it in shopify_app/sync/translate/register.py, with its meaning and whom it is about"
 
 
