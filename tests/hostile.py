@@ -37,6 +37,7 @@ _SAMPLES = {
     "request_id": "1",
     "redaction_id": "1",
     "resource": "orders",
+    "view": "product_offer",
 }
 
 

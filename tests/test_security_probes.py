@@ -79,6 +79,7 @@ VERIFIED_BY = {
     "api/fields/export": S,
     "api/features": S,
     "api/features/export": S,
+    "api/features/<str:view>/days": S,
     "api/metafields": S,
     "api/privacy": S,
     "api/privacy/requests/<member:request_id>/export": S,

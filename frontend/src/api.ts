@@ -35,6 +35,10 @@ export type FieldTaken = Shapes["FieldShape"];
 export type Metafields = Shapes["MetafieldsShape"];
 export type Metafield = Shapes["MetafieldShape"];
 export type MetafieldWish = Shapes["WishShapeRequest"];
+export type Features = Shapes["FeaturesShape"];
+export type FeatureView = Shapes["FeatureViewShape"];
+export type Feature = Shapes["FeatureShape"];
+export type FeatureDays = Shapes["FeatureDaysShape"];
 export type Quality = Shapes["QualityShape"];
 export type Suite = Shapes["SuiteShape"];
 export type Expectation = Shapes["ExpectationShape"];
@@ -99,6 +103,9 @@ export const replayDelivery = (id: string, reason: string) =>
 export const setRole = (user_id: number, role: Role) => write<Staff>("PUT", `staff/${user_id}`, { role });
 
 export const getFields = (signal: AbortSignal) => read<Fields>("fields", signal);
+export const getFeatures = (signal: AbortSignal) => read<Features>("features", signal);
+export const getFeatureDays = (view: string, feature: string, days: number, signal: AbortSignal) =>
+  read<FeatureDays>(`features/${encodeURIComponent(view)}/days?feature=${encodeURIComponent(feature)}&days=${days}`, signal);
 export const getMetafields = (signal: AbortSignal) => read<Metafields>("metafields", signal);
 export const chooseMetafields = (changes: MetafieldWish[]) => write<Metafields>("PUT", "metafields", { changes });
 
@@ -106,6 +113,7 @@ export const getAccessLog = (before: number | null, signal: AbortSignal) =>
   read<AccessPage>(before === null ? "access-log" : `access-log?before=${before}`, signal);
 
 export const downloadFields = () => download("fields/export", "fields.csv");
+export const downloadFeatures = () => download("features/export", "features.csv");
 export const downloadAccessLog = () => download("access-log/export", "access-log.csv");
 
 /** Fetched, since a plain link would carry no session token; then handed to the browser as a file. */

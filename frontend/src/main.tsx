@@ -6,6 +6,7 @@ import { Access } from "./pages/Access";
 import { Audit } from "./pages/Audit";
 import { Data } from "./pages/Data";
 import { DataAudit } from "./pages/DataAudit";
+import { Features } from "./pages/Features";
 import { Metafields } from "./pages/Metafields";
 import { Overview } from "./pages/Overview";
 import { Privacy } from "./pages/Privacy";
@@ -54,6 +55,8 @@ function Page({ route }: { route: Route }) {
       return <DataAudit />;
     case "metafields":
       return <Metafields />;
+    case "features":
+      return <Features />;
     case "quality":
       return <Validation />;
     case "audit":

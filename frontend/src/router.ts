@@ -10,6 +10,7 @@ export type Route =
   | { page: "privacy" }
   | { page: "fields" }
   | { page: "metafields" }
+  | { page: "features" }
   | { page: "quality" }
   | { page: "audit" }
   | { page: "access" }
@@ -28,6 +29,7 @@ export function routeOf(path: string): Route {
   if (first === "privacy" && parts.length === 1) return { page: "privacy" };
   if (first === "data" && second === "fields" && parts.length === 2) return { page: "fields" };
   if (first === "data" && second === "metafields" && parts.length === 2) return { page: "metafields" };
+  if (first === "data" && second === "features" && parts.length === 2) return { page: "features" };
   if (first === "data" && second === "quality" && parts.length === 2) return { page: "quality" };
   if (first === "audit" && parts.length === 1) return { page: "audit" };
   if (first === "audit" && second === "access" && parts.length === 2) return { page: "access" };

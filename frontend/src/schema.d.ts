@@ -84,6 +84,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/features/{view}/days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description How one feature was distributed over all of its entities, day by day of the shop. */
+        get: operations["feature_days"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/features/export": {
         parameters: {
             query?: never;
@@ -969,6 +986,29 @@ export interface components {
             /** @description the bound in words */
             allowed: string;
         };
+        FeatureDayShape: {
+            /** Format: date */
+            day: string;
+            /** @description the version of the view that was counted */
+            digest: string;
+            /** @description entities */
+            rows: number;
+            /** @description of them without a value */
+            nulls: number;
+            distinct: number;
+            /** Format: double */
+            mean: number | null;
+            /** @description 10th, 50th and 90th percentile; none without a value */
+            quantiles: number[];
+        };
+        FeatureDaysShape: {
+            /** Format: date */
+            since: string;
+            /** Format: date */
+            until: string;
+            /** @description on which something was counted, oldest first */
+            days: components["schemas"]["FeatureDayShape"][];
+        };
         FeatureShape: {
             name: string;
             told: string;
@@ -998,10 +1038,30 @@ export interface components {
             owner: string;
             /** @description of the version that is computed now */
             digest: string;
+            /**
+             * @description late: older than it should be
+             *
+             *     * `fresh` - fresh
+             *     * `late` - late
+             *     * `never` - never
+             */
+            state: components["schemas"]["FeatureViewShapeStateEnum"];
+            /**
+             * Format: date-time
+             * @description the moment that its vectors speak of
+             */
+            computed_at: string | null;
             features: components["schemas"]["FeatureShape"][];
             /** @description the newest first */
             versions: components["schemas"]["ViewVersionShape"][];
         };
+        /**
+         * @description * `fresh` - fresh
+         *     * `late` - late
+         *     * `never` - never
+         * @enum {string}
+         */
+        FeatureViewShapeStateEnum: "fresh" | "late" | "never";
         FeaturesShape: {
             views: components["schemas"]["FeatureViewShape"][];
         };
@@ -2008,6 +2068,54 @@ export interface operations {
                 };
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    feature_days: {
+        parameters: {
+            query: {
+                days?: number;
+                feature: string;
+            };
+            header?: never;
+            path: {
+                view: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureDaysShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

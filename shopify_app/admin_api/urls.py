@@ -7,7 +7,7 @@ from django.urls.converters import IntConverter
 
 from shopify_app.admin_api.access_log import AccessExportView, AccessLogView
 from shopify_app.admin_api.audit import AuditView
-from shopify_app.admin_api.features import FeatureExportView, FeaturesView
+from shopify_app.admin_api.features import FeatureDaysView, FeatureExportView, FeaturesView
 from shopify_app.admin_api.fields import FieldsExportView, FieldsView
 from shopify_app.admin_api.flow import FlowView
 from shopify_app.admin_api.incidents import IncidentsView
@@ -72,6 +72,7 @@ urlpatterns = [
     path("fields/export", FieldsExportView.as_view(), name="fields-export"),
     path("features", FeaturesView.as_view(), name="features"),
     path("features/export", FeatureExportView.as_view(), name="features-export"),
+    path("features/<str:view>/days", FeatureDaysView.as_view(), name="feature-days"),
     path("metafields", MetafieldsView.as_view(), name="metafields"),
     path("validation", QualityView.as_view(), name="validation"),
     path("validation/suites/<str:resource>", SuiteView.as_view(), name="suite"),

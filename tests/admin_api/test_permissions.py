@@ -41,6 +41,7 @@ MATRIX: list[tuple[str, str, str, Any, Role]] = [
     ("fields", "GET", "fields", None, VIEWER),
     ("fields-export", "GET", "fields/export", None, VIEWER),
     ("features", "GET", "features", None, VIEWER),
+    ("feature-days", "GET", "features/product_offer/days?feature=price", None, VIEWER),
     ("features-export", "GET", "features/export", None, VIEWER),
     ("metafields", "GET", "metafields", None, VIEWER),
     (

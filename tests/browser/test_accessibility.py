@@ -48,7 +48,8 @@ def open_app(page: Page, product: LiveProduct, path: str = "", *, staff: int = O
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/versions", "/data", "/data/quality", "/privacy", "/audit", "/team", "/nowhere"]
+    "path",
+    ["", "/versions", "/data", "/data/quality", "/data/features", "/privacy", "/audit", "/team", "/nowhere"],
 )
 def test_pages_of_the_admin(page: Page, product: LiveProduct, path: str) -> None:
     app = open_app(page, product, path)

@@ -36,6 +36,9 @@ export function Data() {
       <s-button slot="secondary-actions" href="/data/metafields">
         Metafields
       </s-button>
+      <s-button slot="secondary-actions" href="/data/features">
+        Features
+      </s-button>
       {overview.problem === null ? null : <Trouble problem={overview.problem} retry={overview.ask} stale={facts !== null} />}
       {facts === null ? (
         overview.problem === null ? (
