@@ -52,8 +52,8 @@ openapi: .venv/.installed
 bench-serving: setup ## Requests per second and latency of the storefront path, beside a constant view
 	@SHELFWISE_LOCAL=1 $(BIN)/python manage.py bench_serving $(ARGS)
 
-bench-features: setup ## Reading the feature vectors of 200 products, beside a bare MGET: ARGS="--requests 2000"
-	@SHELFWISE_LOCAL=1 $(BIN)/python manage.py bench_features $(ARGS)
+bench-features: setup ## Reading the vectors of 200 products beside a bare MGET; with STORE=folder computing those of a shop
+	@$(if $(STORE),exec $(BIN)/python -m shopify_app.local.bench_ingest --features --store "$(STORE)",SHELFWISE_LOCAL=1 $(BIN)/python manage.py bench_features) $(ARGS)
 
 bench-budget: setup ## 10,000 Admin API calls from 4 processes within one shop's rate limit: ARGS="--calls 2000"
 	@exec $(BIN)/python -m shopify_app.local.bench_budget $(ARGS)

@@ -109,6 +109,7 @@ NAMING: dict[str, Callable[[Any], tuple[str, str, Any]] | None] = {
     "fields-export": None,
     "features": None,
     "features-export": None,
+    "feature-days": None,
     "metafields": None,
     "staff": None,
     "storefront": None,

@@ -24,6 +24,7 @@ describe("features in words", () => {
 
   it("names a feature as a person would, and numbers of any size shortly", () => {
     expect(featureName("price_ratio_28d")).toBe("Price ratio, 28 days");
+    expect(featureName("customer_rfm")).toBe("Customer RFM");
     expect([null, 0, 0.012345, 12.5, 1234.5].map(number)).toEqual(["–", "0", "0.0123", "12.5", "1,235"]);
   });
 

@@ -29,7 +29,7 @@ const MISSING: Record<Feature["missing"], string> = {
 
 /** `price_ratio_28d` as a person would say it. */
 export const featureName = (name: string) => {
-  const said = name.replaceAll("_", " ").replace(/ (\d+)d$/, ", $1 days");
+  const said = name.replaceAll("_", " ").replace(/\brfm\b/, "RFM").replace(/ (\d+)d$/, ", $1 days");
   return said.charAt(0).toUpperCase() + said.slice(1);
 };
 

@@ -28,6 +28,7 @@ from typing import Any
 
 import psycopg
 
+from shopify_app.local import bench_refresh
 from shopify_app.local.bench_books import Books, differences, of_export
 from shopify_app.local.bench_memory import Meter
 from shopify_app.local.bench_report import Run, growth_too_large, markdown, replaced
@@ -84,6 +85,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--training", action="store_true", help="also wait for the first model and measure it"
     )
+    parser.add_argument(
+        "--features", action="store_true", help="also measure the feature vectors of the last store"
+    )
     parser.add_argument("--write", action="store_true", help="write the table into docs/benchmarks.md")
     parser.add_argument("--minutes", type=float, default=60.0, help="give an import up after so long (60)")
     parser.add_argument("--port", type=int, default=8040, help="the app's port (8040)")
@@ -112,6 +116,11 @@ def run(given: argparse.Namespace) -> int:
         mark = "bench-ingest" if given.store is None else "bench-ingest-export"
         PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), part, mark=mark), encoding="utf-8")
         terminal.note(f"written into {PAGE.relative_to(ROOT)}")
+    if given.features:
+        told = bench_refresh.table(runs[-1].features, f"{about}; {runs[-1].counts['lines']:,} order lines.")
+        print(told)
+        if given.write:
+            PAGE.write_text(replaced(PAGE.read_text("utf-8"), told, mark="bench-features"), encoding="utf-8")
     for each in wrong:
         print(f"WRONG {each}", file=sys.stderr)
     return 1 if wrong else 0
@@ -169,6 +178,9 @@ def _import(
         if given.training:
             with terminal.step(f"{store.name}: the first model"):
                 _train(found, database, supervisor, stack, given.minutes)
+        if given.features:
+            with terminal.step(f"{store.name}: feature vectors"):
+                found.features = bench_refresh.measure(stack, database, store.shop)
         terminal.note(
             f"{found.lines:,} lines, {found.lines_per_s:,.0f}/s; database {found.database_mb:,.0f} MiB; "
             + "  ".join(f"{name} {value:,.0f} MiB" for name, value in found.peak_mb.items())

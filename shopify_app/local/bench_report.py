@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from shopify_app.local.bench_books import Books
 
@@ -24,6 +25,7 @@ class Run:
         export_s: of those, until the last bulk operation had ended.
         peak_mb: by part of the product.
         training_s, training_mb: of the first model, when it was waited for.
+        features: as `bench_refresh.measure` gives them, when they were asked for.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Run:
     books: Books | None = None
     training_s: float | None = None
     training_mb: float | None = None
+    features: dict[str, Any] = field(default_factory=dict)
 
     @property
     def lines(self) -> int:
