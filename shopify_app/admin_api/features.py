@@ -162,7 +162,7 @@ def _told(shop: Shop) -> Iterator[dict[str, Any]]:
     now = timezone.now()
     for view in catalogue.views(shop):
         current = next((each for each in known.get(view.name, ()) if each.current), None)
-        computed_at = current and current.refreshed_at
+        computed_at = current.refreshed_at if current else None
         yield {
             "name": view.name,
             "entity": view.entity.value,
