@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 import numpy as np
 import polars as pl
@@ -14,7 +13,6 @@ from django.core.management import CommandError, call_command
 
 from mlops.feature_store import (
     affinity,
-    carts,
     catalogue,
     changes,
     erase,
@@ -37,8 +35,7 @@ from mlops.feature_store.models import ViewVersion
 from mlops.features import erase as room
 from mlops.features import news, store
 from mlops.features.events import Event, Source
-from mlops.features.models import EventRecord, Variant
-from mlops.features.storefront import Consent, Exclusion, StorefrontEvent, StorefrontKind
+from mlops.features.models import EventRecord
 from tenancy import measures
 from tenancy.errors import NotFound, Refused
 from tenancy.models import AuditEntry, Incident, Shop
@@ -46,7 +43,7 @@ from tenancy.reading import UnattributedRead
 from tenancy.redis import client, key
 from tenancy.scope import scope
 from tests.looks import looking
-from tests.mlops.builders import NOON, line, order, product, variant
+from tests.mlops.builders import NOON, line, order, product
 from tests.mlops.living_shop import FIRST_CUSTOMER
 from tests.mlops.shops import stock
 
@@ -448,68 +445,3 @@ def test_the_workers_door_refreshes_what_is_due_and_after_an_import(shop: Shop) 
     tasks.refresh_now(shop.pk)
     assert online.look(shop.pk, service, [1])[0].all()
     tasks.catch_up()
-
-
-def test_of_two_states_of_one_second_the_later_told_is_learnt(shop: Shop) -> None:
-    """Told in the wrong order; the shown state and the offline frame agree on which of them stands."""
-    second, first = (
-        product(
-            1,
-            version_at=NOON,
-            told_at=NOON + timedelta(seconds=at),
-            variants=(variant(1, price=Decimal(price)),),
-        )
-        for at, price in ((2, 5), (1, 7))
-    )
-    store.append(shop, [second], source=Source.WEBHOOK, now=NOON)
-    store.append(shop, [first], source=Source.WEBHOOK, now=LATER)
-    refresh.refresh(shop, now=LATER)
-    shown = online.read(shop.pk, service_of(shop, Entity.PRODUCT), [1], now=LATER)
-    assert shown.values[0, 0] == 5.0
-    with scope(shop):
-        assert Variant.objects.get().price == 5
-    with looking():
-        asked = pl.DataFrame({"product_id": [1] * 2, "at": [NOON, LATER]})
-        found = loading.frame(shop, (offers.PRODUCT,), asked)
-    assert found["product_offer.price"].to_list() == [5.0, 5.0]
-
-
-def test_an_exclusion_counts_from_when_it_was_known(shop: Shop) -> None:
-    """What staff did counted until they were marked, and the frame of a moment before still says so."""
-    stock(shop, products=1)
-    seen = [
-        StorefrontEvent(
-            event_id=f"seen-by-{visitor}", kind=StorefrontKind.PRODUCT_VIEWED, at=NOON, client_at=NOON,
-            received_at=NOON, consent=Consent.PERSONAL, visitor=visitor, product_id=1,
-        )
-        for visitor in ("visitor-1", "visitor-2")
-    ]  # fmt: skip
-    store.record_visits(shop, seen)
-    refresh.refresh(shop, now=LATER)
-    at = service_of(shop, Entity.PRODUCT).columns.index("product_carts.views_28d")
-    assert online.read(shop.pk, service_of(shop, Entity.PRODUCT), [1], now=LATER).values[0, at] == 2.0
-    marked = LATER + timedelta(hours=1)
-    store.exclude(shop, "visitor-2", Exclusion.STAFF, now=marked)
-    after = marked + timedelta(hours=5)
-    refresh.refresh(shop, now=after)
-    assert online.read(shop.pk, service_of(shop, Entity.PRODUCT), [1], now=after).values[0, at] == 1.0
-    with looking():
-        asked = pl.DataFrame({"product_id": [1] * 3, "at": [LATER, marked, after]})
-        strictly = loading.frame(shop, (carts.PRODUCT,), asked)
-        knowing = loading.frame(shop, (carts.PRODUCT,), asked, known_by=after)
-    assert strictly["product_carts.views_28d"].to_list() == [2.0, 1.0, 1.0]
-    assert knowing["product_carts.views_28d"].to_list() == [1.0, 1.0, 1.0]
-
-
-def test_an_order_told_late_is_in_no_earlier_frame(stocked: Shop) -> None:
-    """It was placed before the refresh of `LATER` and reached us an hour after it."""
-    late = LATER + timedelta(hours=1)
-    told = order(9, [line(9, 1, 5)], customer_id=FIRST_CUSTOMER, ordered_at=NOON)
-    store.append(stocked, [told], source=Source.RECONCILIATION, now=late)
-    with looking():
-        asked = pl.DataFrame({"product_id": [1] * 2, "at": [LATER, late]})
-        found = loading.frame(stocked, (offers.PRODUCT,), asked)
-        people = pl.DataFrame({"customer_id": [FIRST_CUSTOMER] * 2, "at": [LATER, late]})
-        bought = loading.frame(stocked, (rfm.CUSTOMER,), people)
-    assert found["product_offer.units_28d"].to_list() == [1.0, 6.0]
-    assert bought["customer_rfm.orders_365d"].to_list() == [1.0, 2.0]
