@@ -31,6 +31,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--queries", type=Path, required=True, help="what is asked (Parquet or CSV)")
     parser.add_argument("--out", type=Path, required=True, help="answers to write (.parquet or .csv)")
     parser.add_argument("--seed", type=int, default=1, help="of every random draw (default: %(default)s)")
+    parser.add_argument(
+        "--sequence",
+        choices=("auto", "off"),
+        default="auto",
+        help="a transformer over customers' orders (needs the extra `sequence`); auto keeps it where it earns its place",
+    )
     parser.add_argument("--report", type=Path, help="what was measured on held-out windows, as JSON")
 
 
@@ -49,7 +55,13 @@ def run(options: Mapping[str, Any], tell: Tell) -> None:
     batch = asked(book, queries)
     content = content_table(book.skus, products, codes=book.sales.dated)
     fitted = fit_recommender(
-        book.sales, book.now, set(slots_of(batch)), options["seed"], tell, content=content
+        book.sales,
+        book.now,
+        set(slots_of(batch)),
+        options["seed"],
+        tell,
+        content=content,
+        sequence=options["sequence"] == "auto",
     )
     tell(f"{len(batch)} queries")
     answers = fitted.recommender.recommend(batch, queries["k"].to_numpy())

@@ -180,7 +180,14 @@ def kept(found: Examples, rows: Rows) -> Examples:
     """The same with these candidates alone; a query without any keeps its place, and what it misses counts."""
     query = np.repeat(np.arange(len(found.sizes)), found.sizes)
     sizes = np.bincount(query[rows], minlength=len(found.sizes))
-    return replace(found, x=found.x[rows], bought=found.bought[rows], item=found.item[rows], sizes=sizes)
+    return replace(
+        found,
+        x=found.x[rows],
+        bought=found.bought[rows],
+        item=found.item[rows],
+        sizes=sizes,
+        usual=found.usual[rows],
+    )
 
 
 def _column(found: Examples, name: str) -> npt.NDArray[np.float32]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from mlops.predictors.recommend import sequence
 from mlops.predictors.recommend.scores import (
     CONTEXT,
     CUSTOMER,
@@ -21,6 +22,7 @@ from mlops.predictors.recommend.signals import UNKNOWN, Batch, Floats, Signals
 from mlops.predictors.recommend.sparse_rows import highest, places, take
 
 PER_GENERATOR = 60
+SEQUENCE = "sequence"
 LARGEST = 60_000.0  # what half precision holds
 # Tables whose single values, over the items of the context, are told beside their sum.
 SPREAD = ("cosine_h365", "given_h60", "cosine_customer", "order")
@@ -96,13 +98,15 @@ class Pairs:
 
     Args:
         query, item: int64 [n_pairs].
-        x: float16 [n_pairs, n_features]; NaN where a thing is not known.
+        x: float16 [n_pairs, n_features]; NaN where a thing is not known. What the sequence model says comes last.
+        usual: bool [n_pairs], whether another generator than the sequence model names the item.
         names: of the features.
     """
 
     query: npt.NDArray[np.int64]
     item: npt.NDArray[np.int64]
     x: npt.NDArray[np.float16]
+    usual: npt.NDArray[np.bool_]
     names: tuple[str, ...]
 
 
@@ -121,7 +125,7 @@ def slots_of(batch: Batch) -> list[Slot]:
 
 
 def generators_of(slot: Slot) -> tuple[str, ...]:
-    """Every generator that can speak in the slot; which of them do depends on the shop's data."""
+    """Every generator that can speak in the slot, beside the sequence model; which do depends on the shop's data."""
     if slot in (Slot.PAGE, Slot.CART):
         return ("popular", *CUSTOMER_IN_CONTEXT, *CONTEXT)
     return ("popular", *CUSTOMER)
@@ -142,6 +146,11 @@ def generator_scores(signals: Signals, batch: Batch, slot: Slot) -> dict[str, Fl
                 found[name][known] = scores
     if slot in (Slot.PAGE, Slot.CART):
         found |= context_scores(signals, batch)
+    told = signals.sequence
+    if told is not None and slot in told.slots:
+        found[SEQUENCE] = sequence.scores(
+            told, told.states[batch.customer], signals.popularity, signals.known
+        )
     return found
 
 
@@ -163,11 +172,14 @@ def eligible_items(signals: Signals, batch: Batch, places: npt.NDArray[np.int32]
 
 
 def candidates(
-    scores: dict[str, Floats], eligible: npt.NDArray[np.bool_], slot: Slot, per_generator: int = PER_GENERATOR
+    scores: dict[str, Floats],
+    eligible: npt.NDArray[np.bool_],
+    sources: tuple[str, ...],
+    per_generator: int = PER_GENERATOR,
 ) -> npt.NDArray[np.bool_]:
     """The union of each source's best."""
     chosen = np.zeros(eligible.shape, bool)
-    for name in SOURCES[slot]:
+    for name in sources:
         if name in scores:
             chosen |= highest(np.where(eligible, scores[name], np.float32(0)), per_generator)
     return chosen
@@ -191,8 +203,12 @@ def pairs(
         scores = generator_scores(signals, batch, slot)
     if eligible is None:
         eligible = eligible_items(signals, batch, places)
-    query, item = np.nonzero(candidates(scores, eligible, slot))
-    columns = _of_generators(generators_of(slot), scores, query, item, len(batch))
+    chosen = usual = candidates(scores, eligible, SOURCES[slot])
+    if SEQUENCE in scores:
+        chosen = usual | candidates(scores, eligible, (SEQUENCE,))
+    query, item = np.nonzero(chosen)
+    usual = usual[query, item]
+    columns = _of_generators(generators_of(slot), scores, query, item, usual, len(batch))
     columns |= {name: signals.item_features[item, at] for at, name in enumerate(signals.item_names)}
     ahead = (batch.at - signals.now)[query]
     columns["ahead"] = ahead
@@ -201,13 +217,15 @@ def pairs(
     columns["pop_to_customer"] = columns["pop_h365"] - columns["c_pop"]
     if slot in (Slot.PAGE, Slot.CART):
         columns |= _of_context(signals, batch, query, item, columns)
+    if SEQUENCE in scores:
+        columns |= _of_generators((SEQUENCE,), scores, query, item, np.ones(len(query), bool), len(batch))
     told = np.empty((len(columns), len(query)), np.float32)
     for at, column in enumerate(columns.values()):
         told[at] = column
     np.minimum(told, LARGEST, out=told)
     np.maximum(told, -LARGEST, out=told)
     # Half precision: training keeps millions of rows, and serving must see the same numbers.
-    return Pairs(query, item, told.T.astype(np.float16, order="C"), tuple(columns))
+    return Pairs(query, item, told.T.astype(np.float16, order="C"), usual, tuple(columns))
 
 
 Columns = dict[str, npt.NDArray[Any]]
@@ -218,9 +236,10 @@ def _of_generators(
     scores: dict[str, Floats],
     query: npt.NDArray[np.int64],
     item: npt.NDArray[np.int64],
+    counted: npt.NDArray[np.bool_],
     n: int,
 ) -> Columns:
-    """Each generator's score, the same over the query's best, and its rank among the query's candidates.
+    """Each generator's score, the same over the query's best, and its rank: how many counted candidates come before.
 
     The columns are the same for every batch and window; those of a generator that does not speak hold NaN.
     """
@@ -231,6 +250,10 @@ def _of_generators(
     padded = np.full((n, width), -np.inf, np.float32)
     ranks = np.empty((n, width), np.float32)
     silent = np.full(len(query), np.nan, np.float32)
+    place: npt.NDArray[np.floating] = np.arange(width, dtype=np.float32)[None, :]
+    some = None if bool(counted.all()) else np.zeros((n, width), bool)
+    if some is not None:
+        some[inside] = counted
     for name in names:
         found = scores[name][query, item] if name in scores else silent
         columns[name] = found
@@ -238,9 +261,12 @@ def _of_generators(
             continue
         padded[inside] = np.where(np.isnan(found), -np.inf, found)
         order = np.argsort(-padded, axis=1, kind="stable")
-        np.put_along_axis(ranks, order, np.arange(width, dtype=np.float32)[None, :], axis=1)
-        highest = padded.max(axis=1, initial=1e-9)
-        columns[f"{name}:ratio"] = found / highest[query]
+        if some is not None:
+            ahead = np.take_along_axis(some, order, axis=1)
+            place = np.cumsum(ahead, axis=1, dtype=np.float32) - ahead
+        np.put_along_axis(ranks, order, place, axis=1)
+        best = padded if some is None else np.where(some, padded, -np.inf)
+        columns[f"{name}:ratio"] = found / best.max(axis=1, initial=1e-9)[query]
         columns[f"{name}:rank"] = np.where(found > 0, ranks[inside], np.nan)
     return columns
 

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from mlops.predictors.recommend.features import Slot, generators_of, pairs
+from mlops.predictors.recommend import sequence
+from mlops.predictors.recommend.features import SEQUENCE, Slot, generators_of, pairs
 from mlops.predictors.recommend.signals import UNKNOWN, Batch, Signals
 from mlops.predictors.recommend.two_stage import RANKER, Choice, TwoStage
 
@@ -57,6 +58,10 @@ def to_arrays(recommender: TwoStage) -> Arrays:
             found |= {f"popularity/{name}": share for name, share in value.items()}
         elif field.name == "own":
             _put(found, about, "own", value)
+        elif field.name == SEQUENCE:
+            if value is not None:
+                found |= {f"sequence/{name}": each for name, each in sequence.to_arrays(value).items()}
+                about[SEQUENCE] = {"shares": list(value.shares), "slots": list(value.slots)}
         elif field.name != "now":
             found[field.name] = value
     found["about"] = np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8)
@@ -76,7 +81,11 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> TwoStage:
         matrices = {name: _taken(arrays, name, shape) for name, shape in about["shapes"].items()}
         for name in about["popularity"]:
             _expect(arrays, f"popularity/{name}", np.float32, 1)
+        told = about.get(SEQUENCE)
         signals = Signals(
+            sequence=None
+            if told is None
+            else sequence.from_arrays(_under(arrays, "sequence/"), told["shares"], told["slots"]),
             now=float(about["now"]),
             known=arrays["known"],
             item_features=arrays["item_features"],
@@ -98,6 +107,8 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> TwoStage:
         expected |= {f"popularity/{name}" for name in signals.popularity} | {
             f"ranker/{slot.value}" for slot in rankers
         }
+        if told is not None:
+            expected |= {name for name in arrays if name.startswith("sequence/")}
         if set(arrays) != expected:
             raise ValueError(f"too many arrays: {sorted(set(arrays) - expected)}")
         recommender = TwoStage(signals, arrays["newcomers"], rankers, choices)
@@ -171,7 +182,7 @@ def _check(recommender: TwoStage) -> None:
     signals = recommender.signals
     n, (customers, _) = signals.n_items, signals.own.shape
     sessions = len(signals.session_day)
-    shapes = {
+    shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
         "own": (signals.own.shape, (customers, n)),
         "newcomers": (recommender.newcomers.shape, (n,)),
         "item_features": (signals.item_features.shape, (n, len(signals.item_names))),
@@ -179,6 +190,13 @@ def _check(recommender: TwoStage) -> None:
         "own_features": (signals.own_features.shape, (signals.own.nnz, len(signals.own_names))),
         "session_customer": (signals.session_customer.shape, (sessions,)),
     }
+    speaking: tuple[str, ...] = ()
+    if signals.sequence is not None:
+        speaking = signals.sequence.slots
+        if not set(speaking) <= {Slot.HOME, Slot.NEW}:
+            raise ValueError(f"a sequence model speaks to known customers, not in {list(speaking)}")
+        shapes["sequence/states"] = (signals.sequence.states.shape[:1], (customers,))
+        shapes["sequence/items"] = (signals.sequence.weights["items"].shape[:1], (n,))
     shapes |= {name: (each.shape, (n, n)) for name, each in signals.tables.items()}
     shapes |= {name: (each.shape, (n,)) for name, each in signals.popularity.items()}
     for name, each in signals.vectors.items():
@@ -203,7 +221,8 @@ def _check(recommender: TwoStage) -> None:
         raise ValueError("an order lies after the moment up to which is known")
     for slot, choice in recommender.choices.items():
         for who in (choice.known, choice.unknown):
-            if who not in generators_of(slot) and (who != RANKER or slot not in recommender.rankers):
+            there = (*generators_of(slot), *((SEQUENCE,) if slot in speaking else ()))
+            if who not in there and (who != RANKER or slot not in recommender.rankers):
                 raise ValueError(f"{slot} is answered by {who!r}, which is not there")
     if n:
         _try(recommender)

@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+
+if TYPE_CHECKING:
+    from mlops.predictors.recommend.sequence import SequenceModel
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
@@ -59,6 +63,7 @@ class Signals:
         tables: items by items by name: row = what is seen or owned, column = what goes with it.
         popularity: float32 [n_items] shares by name.
         session_day, session_customer: float64, int32 [n_sessions], of the rows of `sessions`.
+        sequence: what reads each customer's orders in their order; None where it was not learnt or not worth it.
     """
 
     now: float
@@ -75,6 +80,7 @@ class Signals:
     popularity: dict[str, Floats]
     session_day: npt.NDArray[np.float64]
     session_customer: Ints
+    sequence: SequenceModel | None = None
 
     @property
     def n_items(self) -> int:

@@ -5,12 +5,12 @@ Positives that no generator names are not examples: a ranker cannot find them. O
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from mlops.predictors.recommend.features import Slot, pairs
+from mlops.predictors.recommend.features import SEQUENCE, Slot, pairs
 from mlops.predictors.recommend.signals import Signals
 from mlops.predictors.recommend.two_stage import chunks
 from mlops.training.recommend.windows import Asked
@@ -34,6 +34,7 @@ class Examples:
         sizes: int64 [n_queries], candidates of each query.
         known: bool [n_queries], whether the customer is.
         ideal: float64 [n_queries], the best DCG@10 of the whole truth, named or not.
+        usual: bool [n_pairs], whether another generator than the sequence model names it.
     """
 
     x: Rows
@@ -44,6 +45,7 @@ class Examples:
     ideal: npt.NDArray[np.float64]
     unit: npt.NDArray[np.int64]
     names: tuple[str, ...]
+    usual: npt.NDArray[np.bool_]
 
     def sampled(self, negatives: int, generator: np.random.Generator) -> Examples:
         """Queries with a positive, with all of their positives and about so many negatives."""
@@ -58,6 +60,16 @@ class Examples:
         """These queries alone."""
         return self._rows(np.repeat(chosen, self.sizes), chosen)
 
+    def without_sequence(self, *, rows: bool) -> Examples:
+        """As if there were no sequence model.
+
+        Args:
+            rows: leaves out what it alone named, at the price of a copy; as negatives they do no harm.
+        """
+        width = sum(1 for name in self.names if name.split(":")[0] != SEQUENCE)
+        found = self._rows(self.usual, np.ones(len(self.sizes), bool)) if rows else self
+        return replace(found, x=found.x[:, :width], names=self.names[:width])
+
     def _rows(self, keep: npt.NDArray[np.bool_], queries: npt.NDArray[np.bool_]) -> Examples:
         query = np.repeat(np.arange(len(self.sizes)), self.sizes)
         sizes = np.bincount(query[keep], minlength=len(self.sizes))[queries]
@@ -70,6 +82,7 @@ class Examples:
             self.ideal[queries],
             self.unit[queries],
             self.names,
+            self.usual[keep],
         )
 
 
@@ -96,6 +109,7 @@ def examples(
             ideal,
             asked.unit[part],
             found.names,
+            found.usual,
         )
         parts.append(made if negatives is None else made.sampled(negatives, generator))
     return joined(parts)
@@ -112,6 +126,7 @@ def joined(parts: list[Examples]) -> Examples:
         ideal=np.concatenate([each.ideal for each in parts]),
         unit=np.concatenate([each.unit for each in parts]),
         names=parts[0].names,
+        usual=np.concatenate([each.usual for each in parts]),
     )
 
 

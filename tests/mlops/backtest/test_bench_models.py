@@ -187,11 +187,13 @@ def test_what_is_left_out_is_empty_or_gone() -> None:
         ideal=np.array([1.0, 1.0]),
         unit=np.array([0, 1]),
         names=("a", "b"),
+        usual=np.ones(3, bool),
     )
     assert np.isnan(emptied(found, ["b"]).x[:, 1]).all()
     assert not np.isnan(found.x).any()
     less = kept(found, np.array([False, True, True]))
     assert less.sizes.tolist() == [1, 1]
+    assert len(less.usual) == 2
     assert ndcg(less.x[:, 0], less).tolist() == [0.0, 1.0]
 
 

@@ -26,6 +26,7 @@ def answered(folder: Path, train: pl.DataFrame, asked: pl.DataFrame, *, seed: in
         "queries": written(asked, folder / "queries.parquet"),
         "products": None,
         "report": None,
+        "sequence": "auto",
         "out": out,
         "seed": seed,
     }

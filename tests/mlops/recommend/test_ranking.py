@@ -51,6 +51,7 @@ def made(seed: int, *, queries: int, hidden_tells: bool, own_tells: bool) -> Exa
         ideal=np.full(queries, DISCOUNT[0]),
         unit=np.arange(queries),
         names=NAMES,
+        usual=np.ones(queries * WIDTH, bool),
     )
 
 
@@ -89,7 +90,15 @@ def test_ndcg_by_hand() -> None:
     scores = np.zeros(WIDTH)
     scores[[4, 1, 7]] = [3.0, 2.0, 1.0]
     one = Examples(
-        found.x, bought, found.item, found.sizes, found.known, np.array([1 + DISCOUNT[1]]), found.unit, NAMES
+        found.x,
+        bought,
+        found.item,
+        found.sizes,
+        found.known,
+        np.array([1 + DISCOUNT[1]]),
+        found.unit,
+        NAMES,
+        found.usual,
     )
     assert ndcg(scores, one)[0] == pytest.approx(1.5 / (1 + 1 / np.log2(3)))
 
