@@ -196,6 +196,10 @@ RETRAIN_AFTER_REDACTION_DAYS = environment.whole(
     "RETRAIN_AFTER_REDACTION_DAYS", default=7, lowest=0, highest=30
 )
 
+# --- Training ----------------------------------------------------------------------------------------------------
+TRAINING_MAX_SECONDS = environment.whole("TRAINING_MAX_SECONDS", default=600, lowest=5, highest=86_400)
+TRAINING_MAX_MODELS = environment.whole("TRAINING_MAX_MODELS", default=20, lowest=0, highest=1_000)
+
 # --- Storefront events -------------------------------------------------------------------------------------------
 # How many proxies stand before the web server: each adds the address it was asked from to X-Forwarded-For.
 PROXY_HOPS = environment.whole("PROXY_HOPS", default=0 if LOCAL else 1, lowest=0, highest=9)

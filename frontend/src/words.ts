@@ -353,6 +353,7 @@ const ACTIONS: Record<string, string> = {
   "reconciliation.requested": "Comparison with Shopify asked for",
   "webhooks.replayed": "Messages from Shopify tried again",
   "training.requested": "Training asked for",
+  "training.policy_changed": "Rules for new versions changed",
   "shop.installed": "App installed",
   "shop.uninstalled": "App uninstalled",
   "shop.needs_reauth": "Shopify stopped accepting our key",

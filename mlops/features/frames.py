@@ -10,16 +10,13 @@ from datetime import datetime
 from pathlib import Path
 
 import polars as pl
-from django.conf import settings
 from django.db import transaction
 
 from mlops.features import sealed
 from mlops.features.models import Snapshot
-from mlops.features.snapshots import parquet
+from mlops.features.snapshots import CATALOGUE, KIND, manifest, parquet
 from tenancy.models import Shop
 from tenancy.scope import scoped
-
-KIND = "snapshot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,12 @@ def without(shop: Shop, customers: Sequence[int], *, now: datetime) -> Rewritten
 
 def files(shop_id: int) -> list[Path]:
     """The frames of a shop that are on disk."""
-    return sorted((Path(settings.ARTEFACT_DIR) / str(shop_id) / KIND).glob("*.sealed"))
+    return sorted((sealed.folder_of(shop_id) / KIND).glob("*.sealed"))
+
+
+def catalogues(shop_id: int) -> list[Path]:
+    """The catalogues of a shop that are on disk; nobody stands in them."""
+    return sorted((sealed.folder_of(shop_id) / CATALOGUE).glob("*.sealed"))
 
 
 def _replace(shop: Shop, digest: str, frame: pl.DataFrame, now: datetime) -> list[int]:
@@ -70,7 +72,7 @@ def _replace(shop: Shop, digest: str, frame: pl.DataFrame, now: datetime) -> lis
     rows = Snapshot.objects.filter(shop=shop, digest=digest)
     found = list(rows.values_list("pk", flat=True))
     customers = frame["customer_id"].drop_nulls().n_unique()
-    rows.update(digest=renamed, rewritten_at=now, customers=customers)
+    rows.update(digest=renamed, rewritten_at=now, customers=customers, manifest=manifest(frame))
     return found
 
 

@@ -431,6 +431,10 @@ class Snapshot(ShopOwned):
     lines = models.IntegerField()
     customers = models.IntegerField()
     products = models.IntegerField()
+    catalogue_digest = models.CharField(
+        max_length=64, blank=True, help_text="SHA-256 of the catalogue that was frozen beside it"
+    )
+    manifest = models.JSONField(default=dict, help_text="what is in it; see `snapshots.manifest`")
     rewritten_at = models.DateTimeField(
         null=True, help_text="a customer in it was erased then; the digest is new"
     )

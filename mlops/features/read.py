@@ -20,6 +20,7 @@ ORDER_FRAME_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "ordered_at": pl.Datetime("us", "UTC"),
     "product_id": pl.Int64,
     "quantity": pl.Int32,
+    "unit_price": pl.Float64,
 }
 
 
@@ -60,14 +61,15 @@ def counts(shop: Shop) -> Counts:
 def order_frame(shop: Shop, *, until: datetime) -> pl.DataFrame:
     """Lines that were bought and kept, of orders placed before `until`, oldest first.
 
-    Test, cancelled and deleted orders are out; so are lines without a product and units that were refunded or removed.
-    Columns and types: `ORDER_FRAME_SCHEMA`; customer_id is null for guests; sorted by time, order, product. One row
-    per order and product.
+    Test, cancelled and deleted orders are out; so are lines without a product and units that were refunded or removed, and
+    orders of visitors who did not count when they bought (crawlers, staff and test visitors; see `mlops.features.conduct`).
+    Columns and types: `ORDER_FRAME_SCHEMA`; customer_id is null for guests; unit_price is the mean over the units, in the
+    shop's currency; sorted by time, order, product. One row per order and product.
     """
     with connection.cursor() as cursor:
         # Right after an import the planner still believes the tables empty, and would loop over every pair of rows.
         cursor.execute("analyze features_order, features_orderline")
-        with cursor.copy(_FRAME_SQL, [shop.pk, until]) as copy:
+        with cursor.copy(FRAME_SQL, [shop.pk, until]) as copy:
             received = b"".join(bytes(part) for part in copy)
     rows = np.frombuffer(
         received, _ROW, count=(len(received) - _HEADER - _TRAILER) // _ROW.itemsize, offset=_HEADER
@@ -86,7 +88,7 @@ def order_frame(shop: Shop, *, until: datetime) -> pl.DataFrame:
 
 
 # Postgres's binary COPY: a header, then per row the number of fields and each field's length before its value. Without
-# nulls every row has the same length, so a million of them are one array of 58 MB instead of five million objects.
+# nulls every row has the same length, so a million of them are one array of 70 MB instead of five million objects.
 _GUEST = -1
 _HEADER, _TRAILER = 19, 2
 _ROW = np.dtype(
@@ -102,14 +104,19 @@ _ROW = np.dtype(
         ("product_id", ">i8"),
         ("quantity_length", ">i4"),
         ("quantity", ">i4"),
+        ("unit_price_length", ">i4"),
+        ("unit_price", ">f8"),
     ]
 )
-_FRAME_SQL = """
+FRAME_SQL = """
 copy (select o.order_id, coalesce(o.customer_id, -1), (extract(epoch from o.ordered_at) * 1000000)::bigint,
-             l.product_id, sum(l.current_quantity)::integer
+             l.product_id, sum(l.current_quantity)::integer,
+             (sum(l.unit_price * l.current_quantity) / sum(l.current_quantity))::float8
         from features_order o join features_orderline l using (shop_id, order_id)
        where o.shop_id = %s and o.ordered_at < %s and o.deleted_at is null and o.cancelled_at is null
          and not o.test and l.product_id is not null and l.current_quantity > 0
+         and (o.visitor is null or not exists (select from features_excluded_visitor e where e.shop_id = o.shop_id
+              and e.visitor = o.visitor and e.since <= o.ordered_at and (e.until is null or o.ordered_at < e.until)))
        group by o.order_id, o.customer_id, o.ordered_at, l.product_id)
   to stdout with (format binary)
 """

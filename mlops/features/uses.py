@@ -1,7 +1,7 @@
 """What each kept column is used for, declared by the side that uses it. Pure.
 
 A column that is missing here is kept and used by nothing. `TRAINING_FRAME` is the whole of what a trainer gets from the
-tables of state; chosen metafields come beside it, see `attribute_frame`.
+tables of state; the catalogue and chosen metafields come beside it, see `catalogue_words`.
 """
 
 from __future__ import annotations
@@ -31,9 +31,23 @@ TRAINING_FRAME: Mapping[str, str] = {
     "ordered_at": "features_order.ordered_at",
     "product_id": "features_orderline.product_id",
     "quantity": "features_orderline.current_quantity",
+    "unit_price": "features_orderline.unit_price",
+}
+# The catalogue that is frozen beside it: words of products, and the build of their codes.
+TRAINING_CATALOGUE: Mapping[str, tuple[str, ...]] = {
+    "product_id": ("features_product.product_id",),
+    "words": (
+        "features_product.title",
+        "features_product.product_type",
+        "features_product.vendor",
+        "features_product.tags",
+    ),
+    "code": ("features_variant.sku", "features_variant.position"),
 }
 # Decide which rows are in the frame, without being in it.
-TRAINING_FILTERS = ("features_order.cancelled_at", "features_order.test", "features_order.deleted_at")
+TRAINING_FILTERS = (
+    "features_order.cancelled_at", "features_order.test", "features_order.deleted_at", "features_order.visitor"
+)  # fmt: skip
 
 
 def _of(table: str, *columns: str) -> tuple[str, ...]:
@@ -41,7 +55,11 @@ def _of(table: str, *columns: str) -> tuple[str, ...]:
 
 
 USED: Mapping[Use, tuple[str, ...]] = {
-    Use.LEARNING: (*TRAINING_FRAME.values(), *TRAINING_FILTERS),
+    Use.LEARNING: (
+        *TRAINING_FRAME.values(),
+        *TRAINING_FILTERS,
+        *(column for columns in TRAINING_CATALOGUE.values() for column in columns),
+    ),
     Use.DEMAND: (
         *_of("features_order", "order_id", "ordered_at", "cancelled_at", "test"),
         *_of("features_orderline", "product_id", "quantity", "current_quantity"),

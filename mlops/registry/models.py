@@ -18,6 +18,7 @@ class Lifecycle(models.TextChoices):
     CANDIDATE = "candidate"  # registered, never served
     STAGING = "staging"  # kept warm: it served, or is about to
     PRODUCTION = "production"  # at least one slot serves it
+    SHELVED = "shelved"  # registered, and found not good enough; the log says why
     ARCHIVED = "archived"  # never to serve again
 
 

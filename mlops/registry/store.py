@@ -20,7 +20,11 @@ from tenancy.locks import LockKind, lock
 from tenancy.models import Shop
 
 _ALLOWED: dict[Lifecycle, frozenset[Lifecycle]] = {
-    Lifecycle.CANDIDATE: frozenset({Lifecycle.STAGING, Lifecycle.PRODUCTION, Lifecycle.ARCHIVED}),
+    Lifecycle.CANDIDATE: frozenset(
+        {Lifecycle.STAGING, Lifecycle.PRODUCTION, Lifecycle.SHELVED, Lifecycle.ARCHIVED}
+    ),
+    # A person may overrule the gates.
+    Lifecycle.SHELVED: frozenset({Lifecycle.STAGING, Lifecycle.PRODUCTION, Lifecycle.ARCHIVED}),
     Lifecycle.STAGING: frozenset({Lifecycle.PRODUCTION, Lifecycle.ARCHIVED}),
     Lifecycle.PRODUCTION: frozenset({Lifecycle.STAGING}),
     Lifecycle.ARCHIVED: frozenset(),

@@ -1,23 +1,36 @@
-"""Ranking measures over the full catalogue, with bootstrap intervals. Pure.
+"""How good rankings are, over the whole eligible catalogue: no sampled negatives. Pure.
 
-Every query ranks all products that the model may name; nothing is sampled (Krichene and Rendle 2020, "On sampled
-metrics for item recommendation"). Intervals resample units (customers), because one customer's queries are alike.
+Krichene and Rendle 2020, "On Sampled Metrics for Item Recommendation", show that a measure on a sample may order models
+wrongly. Answers are int64 [n_queries, `DEPTH`], items best first, `NOBODY` after the last one. What is right has weight 1.
+
+- NDCG@k (Jarvelin and Kekalainen 2002), Recall@k: hits / min(k, relevant), MRR@k: 1 / rank of the first hit,
+  MAP@k: mean over the hits of precision at their rank, divided by min(k, relevant);
+- coverage: share of the catalogue that stands in any of the first ten places; Gini: how unevenly those places are shared
+  (0 = every product as often, 1 = one product alone); novelty: mean of -log2 of the share of orders with the product;
+- diversity: 1 - mean likeness of two products of one list by what they are; in stock: share of places that can be bought.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
-RESAMPLES = 1_000
-DEPTH = 20
+KS = (5, 10, 20)
+DEPTH = max(KS)
+SHOWN = 10
+NOBODY = -1
+NAMES = tuple(f"{name}@{k}" for k in KS for name in ("ndcg", "recall", "mrr", "map"))
+# What people are shown first; the others stand beside it.
+HEADLINE = ("ndcg@10", "recall@20")
+RESAMPLES, AT_ONCE = 1_000, 100
 
-Ranking = Sequence[int]
+Items = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,83 +45,157 @@ class Interval:
         return {"value": self.value, "low": self.low, "high": self.high}
 
 
-def ndcg(ranking: Ranking, relevant: Collection[int], k: int) -> float:
-    """Normalised discounted cumulative gain at k with gains of 0 and 1 (Jarvelin and Kekalainen 2002)."""
-    if not relevant:
-        return 0.0
-    gained = sum(1 / math.log2(rank + 2) for rank, each in enumerate(ranking[:k]) if each in relevant)
-    best = sum(1 / math.log2(rank + 2) for rank in range(min(k, len(relevant))))
-    return gained / best
-
-
-def recall(ranking: Ranking, relevant: Collection[int], k: int) -> float:
-    """Share of what could be found that was found among the first k: hits / min(k, relevant)."""
-    if not relevant:
-        return 0.0
-    return sum(each in relevant for each in ranking[:k]) / min(k, len(relevant))
-
-
-def coverage(rankings: Sequence[Ranking], catalogue_size: int, k: int) -> float:
-    """Share of the catalogue that occurs in any of the first k places."""
-    shown = {each for ranking in rankings for each in ranking[:k]}
-    return len(shown) / catalogue_size if catalogue_size else 0.0
-
-
-def bootstrap(
-    values: npt.NDArray[np.float64], units: npt.NDArray[np.int64], generator: np.random.Generator
-) -> Interval:
-    """Mean of the values with its interval, units resampled with replacement.
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What could be answered.
 
     Args:
-        values: float64 [n_queries].
-        units: int64 [n_queries].
+        eligible: bool [n_items].
+        share: float64 [n_items], share of the orders before the window that hold the item.
+        alike: items by items, likeness from 0 to 1; None when products have no words.
+        in_stock: bool [n_items]; None when it is not known.
+    """
+
+    eligible: npt.NDArray[np.bool_]
+    share: Doubles
+    alike: sparse.csr_matrix | None = None
+    in_stock: npt.NDArray[np.bool_] | None = None
+
+
+def per_query(answers: Items, relevant: Sequence[npt.NDArray[Any]]) -> Doubles:
+    """Every measure of `NAMES` of every query: float64 [n_queries, len(NAMES)].
+
+    Args:
+        relevant: per query the items that are right, distinct; a query with none counts 0.
+    """
+    hits = np.zeros((len(answers), DEPTH), bool)
+    width = min(answers.shape[1], DEPTH)
+    for row, right in enumerate(relevant):
+        hits[row, :width] = np.isin(answers[row, :width], right)
+    number = np.array([len(each) for each in relevant], np.int64)
+    rank = np.arange(1, DEPTH + 1)
+    discount = 1 / np.log2(rank + 1)
+    ideal = np.concatenate([[0.0], np.cumsum(discount)])
+    found = np.zeros((len(answers), len(NAMES)))
+    first = np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, DEPTH + 1)
+    precision = np.cumsum(hits, axis=1) / rank
+    for place, k in enumerate(KS):
+        most = np.maximum(np.minimum(number, k), 1)
+        found[:, 4 * place] = (hits[:, :k] @ discount[:k]) / ideal[most]
+        found[:, 4 * place + 1] = hits[:, :k].sum(axis=1) / most
+        found[:, 4 * place + 2] = np.where(first <= k, 1 / first, 0.0)
+        found[:, 4 * place + 3] = (precision * hits)[:, :k].sum(axis=1) / most
+    return found
+
+
+def intervals(values: Doubles, units: npt.NDArray[Any], seed: int) -> list[Interval]:
+    """Mean and interval of each column, units (customers) resampled with replacement, the same draws for all columns.
+
+    A column that is a difference of two models gives the paired interval.
+
+    Args:
+        values: float64 [n_queries, n_columns].
+        units: [n_queries], whose query it is.
     """
     if not len(values):
-        return Interval(0.0, 0.0, 0.0)
+        return [Interval(0.0, 0.0, 0.0)] * values.shape[1]
     _, unit = np.unique(units, return_inverse=True)
-    sums, counts = np.bincount(unit, weights=values), np.bincount(unit).astype(np.float64)
-    means = np.empty(RESAMPLES)
-    for each in range(RESAMPLES):
-        drawn = generator.integers(len(sums), size=len(sums))
-        means[each] = sums[drawn].sum() / counts[drawn].sum()
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Interval(float(values.mean()), float(low), float(high))
+    n = int(unit.max()) + 1
+    sums = np.stack([np.bincount(unit, column, n) for column in values.T], axis=1)
+    counts = np.bincount(unit, minlength=n).astype(np.float64)
+    generator = np.random.default_rng(seed)
+    means = np.empty((RESAMPLES, values.shape[1]))
+    for start in range(0, RESAMPLES, AT_ONCE):
+        times = generator.multinomial(n, np.full(n, 1 / n), size=AT_ONCE).astype(np.float64)
+        means[start : start + AT_ONCE] = (times @ sums) / (times @ counts)[:, None]
+    low, high = np.percentile(means, [2.5, 97.5], axis=0)
+    middle = values.mean(axis=0)
+    return [Interval(*map(float, each)) for each in zip(middle, low, high, strict=True)]
+
+
+def of_lists(answers: Items, catalogue: Catalogue) -> dict[str, float]:
+    """What the first ten places of all answers are like; a measure that cannot be told is left out."""
+    shown = answers[:, :SHOWN]
+    flat = shown[shown != NOBODY]
+    n = int(catalogue.eligible.sum())
+    if not len(flat) or not n:
+        return {}
+    counts = np.bincount(flat, minlength=len(catalogue.eligible))
+    found = {
+        "coverage@10": float((counts > 0).sum() / n),
+        "gini@10": gini(counts[catalogue.eligible]),
+        "novelty@10": float(-np.log2(np.maximum(catalogue.share[flat], 1e-12)).mean()),
+    }
+    if catalogue.alike is not None:
+        found["diversity@10"] = _diversity(shown, catalogue.alike)
+    if catalogue.in_stock is not None:
+        found["in_stock@10"] = float(catalogue.in_stock[flat].mean())
+    return found
+
+
+def gini(counts: npt.NDArray[Any]) -> float:
+    """Gini coefficient of counts: 0 when all are equal, towards 1 when one has everything."""
+    ordered = np.sort(counts.astype(np.float64))
+    n, total = len(ordered), float(ordered.sum())
+    if not n or not total:
+        return 0.0
+    return float((2 * np.arange(1, n + 1) - n - 1) @ ordered / (n * total))
 
 
 def report(
+    answers: Mapping[str, Items],
+    relevant: Sequence[npt.NDArray[Any]],
+    units: npt.NDArray[Any],
+    catalogue: Catalogue,
     *,
-    rankings: Sequence[Ranking],
-    baseline: Sequence[Ranking],
-    relevant: Sequence[Collection[int]],
-    units: Sequence[int],
-    catalogue_size: int,
+    baseline: str,
     seed: int,
 ) -> dict[str, Any]:
-    """The measures of one slot beside a baseline, ready for JSON.
+    """The measures of one slot beside its rivals, ready for JSON.
 
     Args:
-        rankings, baseline: per query, product ids, best first, at most `DEPTH`.
-        relevant: per query, what was right.
-        units: per query, whose it was.
+        answers: by who answered; `model` is measured, all others are what it is compared with, on the same queries.
+        baseline: the one that stands beside every headline.
     """
-    found: dict[str, Any] = {"queries": len(rankings)}
-    unit_array = np.asarray(units, np.int64)
-    kinds: dict[str, Callable[[Ranking, Collection[int]], float]] = {
-        "ndcg@10": lambda ranking, right: ndcg(ranking, right, 10),
-        "recall@20": lambda ranking, right: recall(ranking, right, 20),
+    ours = per_query(answers["model"], relevant)
+    rivals = {name: per_query(each, relevant) for name, each in answers.items() if name != "model"}
+    alone = dict(zip(NAMES, intervals(ours, units, seed), strict=True))
+    ahead = {
+        name: dict(zip(NAMES, intervals(ours - theirs, units, seed), strict=True))
+        for name, theirs in rivals.items()
     }
-    for name, measure in kinds.items():
-        ours = np.array([measure(ranking, right) for ranking, right in zip(rankings, relevant, strict=True)])
-        theirs = np.array(
-            [measure(ranking, right) for ranking, right in zip(baseline, relevant, strict=True)]
-        )
+    found: dict[str, Any] = {"queries": len(ours)}
+    for name in HEADLINE:
+        at = NAMES.index(name)
         found[name] = {
-            **bootstrap(ours, unit_array, np.random.default_rng(seed)).to_json(),
-            "baseline": float(theirs.mean()) if len(theirs) else 0.0,
-            "difference": bootstrap(ours - theirs, unit_array, np.random.default_rng(seed)).to_json(),
+            **alone[name].to_json(),
+            "baseline": float(rivals[baseline][:, at].mean()) if len(ours) else 0.0,
+            "difference": ahead[baseline][name].to_json(),
         }
-    found["coverage@10"] = {
-        "value": coverage(rankings, catalogue_size, 10),
-        "baseline": coverage(baseline, catalogue_size, 10),
-    }
+    lists = {name: of_lists(each, catalogue) for name, each in answers.items()}
+    if "coverage@10" in lists["model"]:
+        found["coverage@10"] = {
+            "value": lists["model"]["coverage@10"],
+            "baseline": lists[baseline].get("coverage@10", 0.0),
+        }
+    found["against"] = {
+        name: {
+            each: {"value": float(theirs[:, NAMES.index(each)].mean()) if len(ours) else 0.0,
+                   "difference": ahead[name][each].to_json()}
+            for each in HEADLINE
+        } | {"lists": lists[name]}
+        for name, theirs in rivals.items()
+    }  # fmt: skip
+    found["more"] = {name: each.to_json() for name, each in alone.items()} | lists["model"]
     return found
+
+
+def _diversity(shown: Items, alike: sparse.csr_matrix) -> float:
+    """1 - mean likeness over the pairs of each list, then over lists of at least two."""
+    found = []
+    for row in shown:
+        items = row[row != NOBODY]
+        if len(items) > 1:
+            block = alike[items][:, items]
+            found.append(1 - float(block.sum() - block.diagonal().sum()) / (len(items) * (len(items) - 1)))
+    return float(np.mean(found)) if found else 1.0

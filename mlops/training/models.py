@@ -19,12 +19,32 @@ class RunState(models.TextChoices):
 FINAL = (RunState.DONE, RunState.FAILED)
 
 
+class PromotionPolicy(ShopOwned):
+    """What a shop asks of a new version before it may serve; no row: the usual policy (`mlops.training.gates.Policy`)."""
+
+    id = models.BigAutoField(primary_key=True)
+    use_case = models.CharField(max_length=24, choices=UseCase.choices)
+    promotion = models.CharField(max_length=16)
+    min_relative_improvement = models.FloatField()
+    margin = models.FloatField()
+    lowest = models.FloatField()
+    gates = models.JSONField(default=list, help_text="absolute gates: metric, comparator, value, action")
+    actor = models.CharField(max_length=64)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["shop", "use_case"], name="one_policy")]
+
+
 class TrainingRun(ShopOwned):
     id = models.BigAutoField(primary_key=True)
     use_case = models.CharField(max_length=24, choices=UseCase.choices, default=UseCase.RECOMMENDATIONS)
     state = models.CharField(max_length=32, help_text="the step that comes next, or how the run ended")
     reason = models.TextField()
     actor = models.CharField(max_length=64)
+    promotion = models.CharField(
+        max_length=16, blank=True, help_text="asked for this run alone; empty: the shop's"
+    )
     seed = models.BigIntegerField(default=42)
     requested_at = models.DateTimeField(help_text="orders from before this moment are learnt from")
     started_at = models.DateTimeField(null=True)

@@ -57,12 +57,17 @@ class Step:
 class Pipeline:
     """The steps of one use case, in order.
 
+    Args:
+        smaller: after memory ran out: halve the work on the run and say from which step it goes on; None when it cannot
+            become smaller.
+
     Raises:
         Bug: no steps, two of one name, or a name that means an end.
     """
 
     use_case: UseCase
     steps: tuple[Step, ...]
+    smaller: Callable[[TrainingRun], str | None] | None = None
 
     def __post_init__(self) -> None:
         names = [each.name for each in self.steps]

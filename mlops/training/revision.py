@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
+from pathlib import Path
 
 from django.conf import settings
 
@@ -23,3 +25,9 @@ def code_revision() -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return found.stdout.strip()
+
+
+def lock_hash() -> str:
+    """SHA-256 of the lock file: which libraries trained a version; empty when it is not there."""
+    path = Path(settings.BASE_DIR) / "requirements.lock"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""

@@ -3,7 +3,9 @@
 A step computes, then what it found and the next state are saved in one transaction that holds the shop's TRAINING lock. A
 process that dies gives the lock back at once, and the tick begins the same step again; how often a step was begun is
 counted before it begins, so one that kills its worker is given up after `MOST_ATTEMPTS`. One that raises is tried again
-after `RETRY_AFTER`, because what is wrong then (a full disk, a service that is away) rarely passes within a second.
+after `RETRY_AFTER`, because what is wrong then (a full disk, a service that is away) rarely passes within a second. One that
+runs out of memory, and says so or dies of it `DEATHS_OF_MEMORY` times without a word, goes on with half of the work, where its
+pipeline knows how.
 
 A shop has at most one open run of each use case; they take turns, the one that was asked for first goes first, and never
 compute side by side: the memory of one training is bounded, that of several is not.
@@ -19,8 +21,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from mlops.registry.models import UseCase
+from mlops.training import workfiles
+from mlops.training.gates import Promotion
 from mlops.training.models import FINAL, RunState, TrainingRun
-from mlops.training.pipeline import End, Pipeline
+from mlops.training.pipeline import End
 from mlops.training.pipelines import pipeline
 from tenancy import incidents
 from tenancy.errors import UserFixable
@@ -31,6 +35,8 @@ from tenancy.reading import Purpose, reading
 log = logging.getLogger("shelfwise.training")
 MOST_ATTEMPTS = 5
 RETRY_AFTER = timedelta(minutes=5)
+# A worker that the kernel kills for memory leaves no word; this often in one step it was hardly somebody else's kill.
+DEATHS_OF_MEMORY = 3
 
 
 class TrainingHalted(UserFixable):
@@ -46,8 +52,12 @@ def request(
     actor: str,
     now: datetime,
     use_case: UseCase = UseCase.RECOMMENDATIONS,
+    promotion: Promotion | None = None,
 ) -> TrainingRun:
     """Ask for a new version; while a run is open, the same run again. Call it in the shop's scope or outside any.
+
+    Args:
+        promotion: how this one is compared with the version before; None: as the shop chose.
 
     Raises:
         TrainingHalted: an incident stops the training of this shop; nothing was begun.
@@ -67,7 +77,13 @@ def request(
         try:
             with transaction.atomic():
                 run = TrainingRun.objects.create(
-                    shop=shop, use_case=use_case, state=first, reason=reason, actor=actor, requested_at=now
+                    shop=shop,
+                    use_case=use_case,
+                    state=first,
+                    reason=reason,
+                    actor=actor,
+                    promotion=promotion.value if promotion else "",
+                    requested_at=now,
                 )
         except IntegrityError:
             run = TrainingRun.objects.exclude(state__in=FINAL).get(use_case=use_case)
@@ -100,6 +116,8 @@ def advance(shop: Shop, *, now: datetime) -> bool:
                 now,
             )
             return _due(shop, now) is not None
+        if run.attempts >= DEATHS_OF_MEMORY and not run.message and _halve(run, "its worker died"):
+            return True
         run.attempts += 1
         run.in_flight_since = now
         run.started_at = run.started_at or now
@@ -107,6 +125,12 @@ def advance(shop: Shop, *, now: datetime) -> bool:
     try:
         return _step(shop, now)
     except Exception as error:
+        if _out_of_memory(error):
+            with transaction.atomic():
+                if try_lock(shop, LockKind.TRAINING) and _halve(
+                    TrainingRun.objects.get(pk=run.pk), "memory ran out"
+                ):
+                    return True
         with transaction.atomic():
             TrainingRun.objects.filter(pk=run.pk).update(
                 in_flight_since=None,
@@ -126,14 +150,36 @@ def _step(shop: Shop, now: datetime) -> bool:
         began, state, steps = time.monotonic(), run.state, pipeline(run.use_case)
         found = steps.steps[steps.place(state)].take(shop, run, now)
         seconds = time.monotonic() - began
+        spent = run.work.setdefault("steps", {})
+        spent[state] = round(spent.get(state, 0.0) + seconds, 3)
         if isinstance(found, End):
             _end(run, found, now)
         else:
-            _go_on(run, steps, found, seconds)
+            _go_on(run, steps.after(state, found))
         log.info(
             "training.step", extra={"shop_id": shop.pk, "run": run.pk, "step": state, "s": round(seconds, 2)}
         )
         return not isinstance(found, End) or _due(shop, now) is not None
+
+
+def _halve(run: TrainingRun, why: str) -> bool:
+    """Go on with half of the work; False when the pipeline cannot make it smaller. Call it under the lock."""
+    steps, state = pipeline(run.use_case), run.state
+    found = steps.smaller(run) if steps.smaller is not None else None
+    if found is None:
+        return False
+    run.state, run.attempts, run.in_flight_since = steps.after(state, found), 0, None
+    run.save()
+    log.warning("training.halved", extra={"shop_id": run.shop_id, "run": run.pk, "step": state, "why": why})
+    return True
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: Python and NumPy raise MemoryError, LightGBM and polars their own errors with these words."""
+    told = str(error).lower()
+    return isinstance(error, MemoryError) or any(
+        each in told for each in ("bad_alloc", "out of memory", "memory allocation", "bad allocation")
+    )
 
 
 def _due(shop: Shop, now: datetime) -> TrainingRun | None:
@@ -142,10 +188,8 @@ def _due(shop: Shop, now: datetime) -> TrainingRun | None:
     return runs.filter(Q(retry_at__isnull=True) | Q(retry_at__lte=now)).order_by("pk").first()
 
 
-def _go_on(run: TrainingRun, steps: Pipeline, found: str | None, seconds: float) -> None:
-    spent = run.work.setdefault("steps", {})
-    spent[run.state] = round(spent.get(run.state, 0.0) + seconds, 3)
-    run.state = steps.after(run.state, found)
+def _go_on(run: TrainingRun, after: str) -> None:
+    run.state = after
     run.attempts, run.in_flight_since, run.retry_at, run.message = 0, None, None, ""
     run.save(
         update_fields=[
@@ -156,5 +200,6 @@ def _go_on(run: TrainingRun, steps: Pipeline, found: str | None, seconds: float)
 
 def _end(run: TrainingRun, end: End, now: datetime) -> None:
     run.state, run.finished_at, run.in_flight_since, run.retry_at = end.state, now, None, None
-    run.code, run.message = end.code, end.message
+    run.code, run.message = end.code[:32], end.message
     run.save()
+    workfiles.sweep(Shop.objects.get(pk=run.shop_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -11,12 +12,36 @@ from django.db import transaction
 from mlops.deployments.models import Slot
 from mlops.registry import redactions
 from mlops.training import run as training
+from mlops.training import workfiles
+from mlops.training.gates import Promotion
+from mlops.training.models import FINAL, TrainingRun
+from mlops.training.pipelines import pipeline
 from tenancy import audit
 from tenancy.models import Shop
 from tenancy.scope import scope
 
-# An open run that began before the erasure may still deploy what it learnt: the next look finds it flagged.
 ACTOR = "system:privacy"
+
+
+def begin_again(shop: Shop, *, snapshots: Iterable[int]) -> int:
+    """Send open runs that learn from these snapshots back to their first step: what they had found is dropped. How many.
+
+    Call it in the transaction of the erasure, under the TRAINING lock, after the log was erased.
+    """
+    changed = 0
+    for run in TrainingRun.objects.exclude(state__in=FINAL).filter(snapshot_id__in=list(snapshots)):
+        run.state, run.work, run.snapshot = pipeline(run.use_case).steps[0].name, {}, None
+        run.attempts, run.in_flight_since = 0, None
+        run.save()
+        changed += 1
+    if changed:
+        transaction.on_commit(lambda: _sweep(shop))
+    return changed
+
+
+def _sweep(shop: Shop) -> None:
+    with scope(shop):
+        workfiles.sweep(shop)
 
 
 class Unlearning(StrEnum):
@@ -50,5 +75,6 @@ def look(shop: Shop, *, now: datetime) -> Unlearning:
             return Unlearning.WAITING
         under_way = training.open_run(shop)
     if under_way is None:
-        training.request(shop, reason="a customer it learnt from was erased", actor=ACTOR, now=now)
+        why = "a customer it learnt from was erased"
+        training.request(shop, reason=why, actor=ACTOR, now=now, promotion=Promotion.ALWAYS)
     return Unlearning.ASKED

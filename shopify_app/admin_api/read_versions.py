@@ -137,7 +137,7 @@ def _measures(metrics: Mapping[str, Any]) -> Iterable[Measure]:
         report = (metrics.get("slots") or {}).get(name.value) or {}
         cases = report.get("queries") or 0
         for measure, found in report.items():
-            if not cases or not isinstance(found, dict):
+            if not cases or not isinstance(found, dict) or "value" not in found:
                 continue
             ahead = found.get("difference") or {}
             yield Measure(

@@ -90,6 +90,7 @@ PERSON_ROWS = ("features_customer", "sync_customerreference")
 HARMLESS: Mapping[str, str] = {
     "features_attribute.personal": "why a field is held to be personal: about the field",
     "features_snapshot.customers": "a count",
+    "features_snapshot.manifest": "hashes and counts",
     "features_storefront_event.lines": "products, quantities and prices",
     "features_tombstone.mark": "a keyed hash: names nobody without the shop's key",
     "demand_adaptation.state": "scores of classes of products",
@@ -118,6 +119,7 @@ HARMLESS: Mapping[str, str] = {
     "validation_dailycount.failures": "counts by expectation",
     "validation_halt.reasons": "measures of a batch",
     "validation_suiteversion.content": "expectations",
+    "training_promotionpolicy.gates": "names of measures and numbers",
     "training_trainingrun.validation": "counts of a validation",
     "sync_importjob.refused": "the form of refused lines: words and customer numbers are blotted out (`sync.refused`)",
     "training_trainingrun.work": "measures, and the names of files",

@@ -12,10 +12,12 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import ForeignKey, Model
 
+from mlops.deployments import store as deployments
 from mlops.feature_store import erase as vectors
 from mlops.features import attributes, erase
 from mlops.features.erase import Erased, Person
 from mlops.registry import redactions
+from mlops.training import unlearn
 from mlops.validation import erase as quarantine
 from shopify_app import installs
 from shopify_app.privacy import exports, shop_erasures
@@ -65,14 +67,19 @@ def redact_customer(shop: Shop, payload: Mapping[str, Any], *, now: datetime) ->
         flagged = redactions.flag(
             snapshots=erased.snapshots, doubtful=erased.gone, first_order_at=person.first_order_at, now=now
         )
+        named = redactions.rewrite(shop, person.customers, snapshots=(*erased.snapshots, *erased.gone))
+        unlearn.begin_again(shop, snapshots=erased.snapshots)
         deleted = exports.delete_of(shop, number, now=now)
-        counts = {**_counts(erased), **elsewhere, "versions flagged": flagged, "exports": deleted}
+        counts = {
+            **_counts(erased), **elsewhere, "versions flagged": flagged, "models rewritten": named, "exports": deleted
+        }  # fmt: skip
         if mentioned:
             counts["metafields"] = mentioned
         redaction = Redaction.objects.create(
             shop=shop, asked_at=now, erased_at=now, counts=counts, next_try_at=now,
             needles_sealed=settings.KEYRING.seal(needles.plain(), context=f"redaction:{shop.pk}"),
         )  # fmt: skip
+        transaction.on_commit(lambda: _follow(shop), robust=True)
         transaction.on_commit(lambda: vectors.forget(shop, person.customers, person.visitors))
         audit.record(
             shop,
@@ -83,6 +90,12 @@ def redact_customer(shop: Shop, payload: Mapping[str, Any], *, now: datetime) ->
             data={"redaction": redaction.pk, **counts},
         )
     return redaction
+
+
+@scoped
+def _follow(shop: Shop) -> None:
+    """Tell who serves that artefacts have new names; the training tick does it too, should this process die."""
+    deployments.publish_all(shop)
 
 
 @reading(actor="system:privacy", purpose=Purpose.ERASURE)

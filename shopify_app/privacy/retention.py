@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 
 from mlops.features import frames, sealed, tombstones
 from mlops.features.models import Snapshot
@@ -156,12 +157,11 @@ def _references(shop: Shop, before: datetime, now: datetime) -> int:
 
 def _snapshots(shop: Shop, before: datetime, now: datetime) -> int:
     """Frames that no version was trained on lately and no open run reads. The row and its lineage stay."""
-    wanted = set(
-        TrainingRun.objects.exclude(state__in=FINAL)
-        .exclude(snapshot=None)
-        .values_list("snapshot__digest", flat=True)
-    ) | set(Snapshot.objects.filter(taken_at__gte=before).values_list("digest", flat=True))
-    old = [path for path in frames.files(shop.pk) if path.stem not in wanted][:BATCH]
+    running = TrainingRun.objects.exclude(state__in=FINAL).exclude(snapshot=None)
+    rows = Snapshot.objects.filter(Q(taken_at__gte=before) | Q(pk__in=running.values("snapshot_id")))
+    wanted = {digest for pair in rows.values_list("digest", "catalogue_digest") for digest in pair}
+    kept = [*frames.files(shop.pk), *frames.catalogues(shop.pk)]
+    old = [path for path in kept if path.stem not in wanted][:BATCH]
     # A step that writes a frame names it in a row within its transaction: what is younger than that is left alone.
     old = [path for path in old if path.stat().st_mtime < (now - timedelta(hours=1)).timestamp()]
     for path in old:

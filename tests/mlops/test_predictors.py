@@ -6,45 +6,23 @@ import hashlib
 import io
 import json
 import zipfile
-from datetime import timedelta
-from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops.features.read import ORDER_FRAME_SCHEMA
 from mlops.predictors import artefact
 from mlops.predictors.artefact import BadArtefact
 from mlops.predictors.item_to_item import CoPurchase
 from mlops.predictors.neighbours import Neighbours
 from mlops.predictors.popularity import Trending
-from mlops.training.co_purchase import RECIPES, CoPurchaseTrainer, Recipe, neighbours
-from mlops.training.purchases import Purchases, from_frame
-from tests.mlops.builders import NOON
+from tests.mlops.co_purchases import co_purchase
 
 N_PRODUCTS = 40
 
 
-def purchases(baskets: list[list[int]], customers: list[int | None] | None = None) -> Purchases:
-    """One order a day, the last one a day before NOON."""
-    rows = [
-        (
-            number,
-            customers[number] if customers else None,
-            NOON - timedelta(days=len(baskets) - number),
-            product,
-            1,
-        )
-        for number, basket in enumerate(baskets)
-        for product in basket
-    ]
-    return from_frame(pl.DataFrame(rows, schema=ORDER_FRAME_SCHEMA, orient="row"))
-
-
-def checkerboard(*, withheld: int) -> tuple[Purchases, list[list[int]]]:
+def checkerboard(*, withheld: int) -> tuple[list[list[int]], list[list[int]]]:
     """Even products are only ever bought with even ones, odd with odd; of each of the last baskets one is left out."""
     generator = np.random.default_rng(7)
     baskets = []
@@ -52,13 +30,12 @@ def checkerboard(*, withheld: int) -> tuple[Purchases, list[list[int]]]:
         side = np.arange(1 + number % 2, N_PRODUCTS + 1, 2)
         baskets.append([int(each) * 1000 for each in generator.choice(side, 6, replace=False)])
     asked = [basket[1:] for basket in baskets[-withheld:]]
-    return purchases(baskets[:-withheld]), asked
+    return baskets[:-withheld], asked
 
 
-@pytest.fixture(scope="module", params=RECIPES, ids=lambda recipe: recipe.name)
-def predictor(request: Any) -> CoPurchase:
-    bought, _ = checkerboard(withheld=50)
-    return CoPurchaseTrainer(request.param, request.param, 30.0).fit(bought, now=NOON)
+@pytest.fixture(scope="module")
+def predictor() -> CoPurchase:
+    return co_purchase(checkerboard(withheld=50)[0])
 
 
 def test_the_other_side_of_the_board_is_never_recommended(predictor: CoPurchase) -> None:
@@ -68,49 +45,6 @@ def test_the_other_side_of_the_board_is_never_recommended(predictor: CoPurchase)
         for found in (predictor.for_cart(context, 15), predictor.similar(context[0], 15)):
             assert len(found) >= 14
             assert {each // 1000 % 2 for each in found.product_ids.tolist()} == {side}
-
-
-def test_a_planted_pair_comes_first() -> None:
-    generator = np.random.default_rng(3)
-    noise = [
-        [int(each) for each in generator.choice(np.arange(10, 60), 4, replace=False)] for _ in range(300)
-    ]
-    bought = purchases(
-        [[1, 2, *basket] if number % 6 == 0 else basket for number, basket in enumerate(noise)]
-    )
-    for recipe in RECIPES:
-        found = CoPurchaseTrainer(recipe, recipe, 30.0).fit(bought, now=NOON)
-        assert found.similar(1, 3).product_ids[0] == 2
-        assert found.similar(2, 3).product_ids[0] == 1
-
-
-@pytest.mark.parametrize("recipe", RECIPES[:3], ids=lambda recipe: recipe.name)
-def test_neighbours_equal_the_formula_computed_pair_by_pair(recipe: Recipe) -> None:
-    baskets = [[1, 2, 3], [1, 2], [2, 3, 4, 5], [1, 5], [2, 4]]
-    bought = purchases(baskets)
-    mean = sum(map(len, baskets)) / len(baskets)
-    weights: list[float] = [
-        (len(basket) / mean) ** -recipe.size_exponent * 0.5 ** ((len(baskets) - number) / 180)
-        for number, basket in enumerate(baskets)
-    ]
-
-    def counted(*products: int) -> float:
-        return sum((w for w, basket in zip(weights, baskets, strict=True) if {*products} <= {*basket}), 0.0)
-
-    table = neighbours(bought, recipe, now=NOON)
-    ids: list[int] = bought.product_ids.tolist()
-    for row, first in enumerate(ids):
-        stored = slice(table.indptr_[row], table.indptr_[row + 1])
-        got = dict(
-            zip([ids[at] for at in table.indices_[stored]], table.scores_[stored].tolist(), strict=True)
-        )
-        want = {
-            second: counted(first, second)
-            / (counted(first) ** 0.5 * counted(second) ** recipe.popularity_exponent + 10)
-            for second in ids
-            if second != first and counted(first, second)
-        }
-        assert got == pytest.approx(want, rel=1e-6)
 
 
 def test_many_answers_equal_single_ones(predictor: CoPurchase) -> None:
@@ -139,26 +73,6 @@ def test_answers_are_distinct_ranked_and_without_the_context(predictor: CoPurcha
     assert not {1000, 3000} & set(predictor.for_cart([1000, 3000], 30).product_ids.tolist())
 
 
-def test_trending_follows_what_sold_lately() -> None:
-    bought = purchases([[1]] * 60 + [[2]] * 10)
-    slow = CoPurchaseTrainer(RECIPES[0], RECIPES[0], 365.0).fit(bought, now=NOON)
-    quick = CoPurchaseTrainer(RECIPES[0], RECIPES[0], 7.0).fit(bought, now=NOON)
-    assert slow.trending(2).product_ids.tolist() == [1, 2]
-    assert quick.trending(2).product_ids.tolist() == [2, 1]
-
-
-def test_the_same_purchases_give_the_same_bytes_in_any_order_of_rows() -> None:
-    bought, _ = checkerboard(withheld=50)
-    trainer = CoPurchaseTrainer(RECIPES[-1], RECIPES[1], 30.0)
-    rows = [(1, 5, NOON, 7, 1), (1, 5, NOON, 8, 1), (2, None, NOON + timedelta(days=1), 8, 2)]
-    frame = pl.DataFrame(rows, schema=ORDER_FRAME_SCHEMA, orient="row")
-    first = artefact.pack(trainer.fit(from_frame(frame), now=NOON), {"seed": 1})
-    assert artefact.pack(trainer.fit(from_frame(frame.reverse()), now=NOON), {"seed": 1}) == first
-    assert artefact.pack(trainer.fit(bought, now=NOON), {}) == artefact.pack(
-        trainer.fit(bought, now=NOON), {}
-    )
-
-
 def test_what_is_loaded_answers_as_what_was_saved(predictor: CoPurchase) -> None:
     content = artefact.pack(predictor, {"seed": 42})
     loaded = artefact.unpack(content, digest=artefact.digest_of(content))
@@ -175,7 +89,7 @@ def test_what_is_loaded_answers_as_what_was_saved(predictor: CoPurchase) -> None
 
 
 def test_every_flipped_byte_is_refused() -> None:
-    tiny = CoPurchaseTrainer(RECIPES[0], RECIPES[0], 30.0).fit(purchases([[1, 2], [1, 3]]), now=NOON)
+    tiny = co_purchase([[1, 2], [1, 3]])
     content = artefact.pack(tiny, {})
     digest = artefact.digest_of(content)
     for at in range(0, len(content), 13):
@@ -238,9 +152,8 @@ def test_arrays_are_checked_at_the_door(
     count=st.integers(1, 12),
 )
 @settings(max_examples=80, deadline=None)
-def test_any_shop_trains_and_answers(baskets: list[list[int]], cart: list[int], count: int) -> None:
-    bought = purchases([basket for basket in baskets if basket])
-    found = CoPurchaseTrainer(RECIPES[-1], RECIPES[1], 30.0).fit(bought, now=NOON)
+def test_any_baskets_answer(baskets: list[list[int]], cart: list[int], count: int) -> None:
+    found = co_purchase([basket for basket in baskets if basket])
     content = artefact.pack(found, {})
     again = artefact.unpack(content, digest=artefact.digest_of(content)).predictor
     assert isinstance(again, CoPurchase)

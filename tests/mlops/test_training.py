@@ -13,6 +13,7 @@ from mlops.deployments import store as deployments
 from mlops.features import sealed, snapshots
 from mlops.features.events import STOREFRONT_SLOTS
 from mlops.features.sealed import FileUnusable
+from mlops.predictors.protocols import Query
 from mlops.registry import loader
 from mlops.registry.models import Lifecycle, UseCase, Version
 from mlops.training import run as training
@@ -64,7 +65,11 @@ def test_two_runs_on_the_same_history_give_the_same_bytes_and_two_numbers(shop: 
         first, second = Version.objects.order_by("number")
         assert (first.number, second.number, second.parent_id) == (1, 2, first.pk)
         assert first.artefact_digest == second.artefact_digest
-        assert first.metrics == second.metrics
+        assert first.metrics["slots"]["cart"]["ndcg@10"] == second.metrics["slots"]["cart"]["ndcg@10"]
+        # The second is measured beside the first one's recipe, which is its own.
+        assert second.metrics["previous"] == {"number": 1, "why": ""}
+        against = second.metrics["slots"]["cart"]["against"]["previous_version"]["ndcg@10"]
+        assert against["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
         assert first.lifecycle == Lifecycle.STAGING
         assert deployments.slots(shop)[STOREFRONT_SLOTS[0]].previous_good == first
 
@@ -161,19 +166,29 @@ def test_a_step_that_raises_waits_before_it_is_tried_again(shop: Shop) -> None:
         assert (ended.state, ended.message) == (RunState.DONE, "")
 
 
-@pytest.mark.parametrize("orders", [1, 20])
-def test_a_small_shop_gets_a_version_and_no_invented_measure(shop: Shop, orders: int) -> None:
+@pytest.mark.parametrize(("orders", "level"), [(1, "starting"), (20, "learning")])
+def test_a_small_shop_gets_a_version_and_no_invented_measure(shop: Shop, orders: int, level: str) -> None:
     stock(shop)
     sell(shop, orders=orders)
     run = train(shop)
     assert run.state == RunState.DONE
     with scope(shop):
-        assert Version.objects.get().metrics == {"measured": False, "orders": orders}
+        version = Version.objects.get()
+        assert (version.metrics["measured"], version.metrics["orders"]) == (False, orders)
+        assert "slots" not in version.metrics
+        assert version.metrics["sufficiency"]["level"] == level
+        assert version.metrics["sufficiency"]["unlocks"]
+        predictor = loader.load(shop.pk, version.artefact_digest).predictor
+    found = predictor.recommend(Query(day=NOON.timestamp() / 86_400, context=(1,)), 8)
+    assert len(found.ranked) >= 3
+    assert 1 not in found.ranked.product_ids
 
 
 def test_a_shop_without_orders_is_told_so(shop: Shop) -> None:
     run = train(shop)
     assert (run.state, run.code) == (RunState.DONE, "no_orders")
+    assert run.work["sufficiency"]["level"] == "none"
+    assert run.work["sufficiency"]["unlocks"] == ["a first order"]
     with scope(shop):
         assert not Version.objects.exists()
 
@@ -190,8 +205,8 @@ def test_a_run_that_lost_its_process_goes_on_with_the_step_it_was_in(shop: Shop)
         TrainingRun.objects.filter(pk=run.pk).update(attempts=1, in_flight_since=NOON)
         training.advance(shop, now=NOON + timedelta(minutes=1))
         after = TrainingRun.objects.get(pk=run.pk)
-    assert before.state == after.state == "choose"
-    assert len(after.work["recipes"]) == len(before.work["recipes"]) + 1
+    assert before.state == after.state == "windows"
+    assert len(after.work["windows"]) == len(before.work["windows"]) + 1
     assert (after.attempts, after.in_flight_since) == (0, None)
     with scope(shop):
         while training.advance(shop, now=NOON):
@@ -206,7 +221,7 @@ def test_a_repeated_step_registers_no_second_version(shop: Shop) -> None:
     with scope(shop):
         while TrainingRun.objects.get(pk=run.pk).state != "deploy":
             training.advance(shop, now=NOON)
-        TrainingRun.objects.filter(pk=run.pk).update(state="fit")
+        TrainingRun.objects.filter(pk=run.pk).update(state="register")
         while training.advance(shop, now=NOON):
             pass
         assert Version.objects.count() == 1

@@ -18,13 +18,19 @@ from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection
 
+from mlops.deployments import pointers as deployments_pointers
 from mlops.feature_store import refresh
 from mlops.features import snapshots, store
 from mlops.features.events import Click, CustomerChanged, Event, Exposure, ServedBy, SlotName, Source
 from mlops.features.models import Exposure as ShownRow
 from mlops.features.models import Order, Snapshot, Tombstone
 from mlops.features.storefront import Consent, StorefrontEvent, StorefrontKind
+from mlops.predictors.protocols import Query
+from mlops.predictors.recommend.shop import ShopRecommender
+from mlops.registry import loader
 from mlops.registry.models import Version
+from mlops.training import run as training
+from mlops.training.models import TrainingRun
 from shopify_app.privacy import certificate, places, search
 from shopify_app.privacy.models import Redaction, RedactionState
 from shopify_app.privacy.needles import Needles
@@ -291,6 +297,44 @@ def test_frames_keep_the_sales_and_their_versions_are_flagged(
     assert after["customer_id"].null_count() == frame["customer_id"].null_count() + 1
     folder = Path(django_settings.ARTEFACT_DIR) / str(planted.pk) / "snapshot"
     assert not (folder / f"{digest}.sealed").exists()
+
+
+def test_the_model_forgets_the_customer_and_serves_on(planted: Shop, redact: Callable[[Shop], None]) -> None:
+    """Rows of theirs leave the artefact; what it says to and of all others stays, number by number."""
+    with scope(planted):
+        before = Version.objects.get()
+        old = loader.load(planted.pk, before.artefact_digest).predictor
+    pseudonym = needles(planted).pseudonyms[0]
+    assert isinstance(old, ShopRecommender)
+    assert pseudonym in old.customers_
+    with scope(planted):
+        open_one = training.request(planted, reason="under way", actor="system:test", now=NOW)
+        training.advance(planted, now=NOW)
+        training.advance(planted, now=NOW)
+    redact(planted)
+    with scope(planted):
+        after = Version.objects.get()
+        assert after.artefact_digest != before.artefact_digest
+        new = loader.load(planted.pk, after.artefact_digest).predictor
+        pointers = deployments_pointers.read(planted.pk)
+        again = TrainingRun.objects.get(pk=open_one.pk)
+    assert isinstance(new, ShopRecommender)
+    assert new.customers_.tolist() == [each for each in old.customers_.tolist() if each != pseudonym]
+    for number in new.customers_.tolist()[:5]:
+        asked = Query(day=NOW.timestamp() / 86_400, customer=number)
+        ours, theirs = new.recommend(asked, 8).ranked, old.recommend(asked, 8).ranked
+        assert set(ours.product_ids.tolist()) <= set(old.product_ids_.tolist())
+        assert len(ours) == len(theirs)
+    context = Query(day=NOW.timestamp() / 86_400, context=(3,))
+    assert (
+        new.recommend(context, 8).ranked.product_ids.tolist()
+        == old.recommend(context, 8).ranked.product_ids.tolist()
+    )
+    assert pointers is not None
+    assert {each.digest for each in pointers.values()} == {after.artefact_digest}, "what serves follows"
+    folder = Path(django_settings.ARTEFACT_DIR) / str(planted.pk)
+    assert [each.stem for each in (folder / "artefact").glob("*")] == [after.artefact_digest]
+    assert (again.state, again.snapshot_id) == ("snapshot", None), "the open run begins again, without them"
 
 
 def test_another_customers_version_is_not_flagged(planted: Shop) -> None:

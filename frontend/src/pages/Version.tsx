@@ -171,6 +171,7 @@ function History({ detail, you, zone }: { detail: VersionDetail; you: number; zo
 
 const METHODS: Record<string, string> = {
   co_purchase: "What is bought together, then what is trending (co_purchase)",
+  two_stage: "Several ways to name products, one learnt order (two_stage)",
 };
 
 /** Names as the trainer has them: they are for whoever wants to train the same again. */

@@ -25,7 +25,11 @@ _TIME = re.compile(r"^\d{4}-\d{2}-\d{2}")
 
 
 def content_table(
-    skus: Sequence[str], texts: Mapping[str, Mapping[str, str | None]], *, codes: bool
+    skus: Sequence[str],
+    texts: Mapping[str, Mapping[str, str | None]],
+    *,
+    codes: bool,
+    codes_of: Sequence[str] | None = None,
 ) -> sparse.csr_matrix | None:
     """Items by items: cosine of TF-IDF vectors; None when no two products share a word.
 
@@ -33,8 +37,11 @@ def content_table(
         texts: columns of each product by SKU, as text.
         codes: whether the beginnings of SKUs count as words. Shops number what belongs together alike (22896, 22897 or
             85014A, 85014B); the numbers of a set of bare sequences were given by whoever published it.
+        codes_of: the codes of the products, where `skus` are only names.
     """
-    words = [_words(texts.get(sku, {})) | (_beginnings(sku) if codes else set()) for sku in skus]
+    words = [_words(texts.get(sku, {})) for sku in skus]
+    if codes:
+        words = [held | _beginnings(code) for held, code in zip(words, codes_of or skus, strict=True)]
     count = Counter(word for each in words for word in each)
     most = max(2.0, MOST_COMMON * len(skus))
     number = {word: at for at, word in enumerate(sorted(word for word, n in count.items() if 1 < n <= most))}

@@ -46,10 +46,12 @@ class Ledger:
         return np.maximum(at / DAY, self.now)
 
 
-def ledger(lines: pl.DataFrame) -> Ledger:
+def ledger(lines: pl.DataFrame, *, also: pl.Series | None = None, dated: bool | None = None) -> Ledger:
     """What these lines sold.
 
     Args:
+        also: items that are there beside those that sold.
+        dated: whether the times are dates; None = told by what they look like.
         lines: order_id, customer_id (null = guest), at (milliseconds, UTC), sku, quantity, unit_price, cancelled. In any
             order, also with lines that come twice; a cancelled line or one of no units sells nothing.
     """
@@ -66,9 +68,9 @@ def ledger(lines: pl.DataFrame) -> Ledger:
         .with_columns(pl.col("at").min().over("order_id"), pl.col("customer_id").min().over("order_id"))
         .sort("at", "order_id", "sku")
     )
-    skus = rows["sku"].unique().sort()
+    skus = (rows["sku"] if also is None else pl.concat([rows["sku"], also])).unique().sort()
     customers = rows["customer_id"].drop_nulls().unique().sort()
-    dated = not _steps_only(rows)
+    dated = not _steps_only(rows) if dated is None else dated
     day = rows["at"].to_numpy() / DAY
     customer = _numbers(rows["customer_id"], customers, GUEST)
     if not dated:

@@ -61,9 +61,13 @@ def window_length(sales: Sales, now: float) -> float:
     )
 
 
-def window_starts(sales: Sales, now: float) -> list[float]:
-    """Starts of the inner windows, newest first; none when the history is too short to learn a ranking from."""
-    length = window_length(sales, now)
+def window_starts(sales: Sales, now: float, length: float | None = None) -> list[float]:
+    """Starts of the inner windows, newest first; none when the history is too short to learn a ranking from.
+
+    Args:
+        length: days of a window; None = `window_length`.
+    """
+    length = window_length(sales, now) if length is None else length
     found = []
     for place in range(1, MOST_WINDOWS + 1):
         start = now - place * length
