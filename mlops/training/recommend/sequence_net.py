@@ -243,14 +243,10 @@ class Network:
             right = (states.index_select(0, owner_t) * w["items"].index_select(0, item_t)).sum(dim=1)
             right = right + w["bias"].index_select(0, item_t)
             if subject.shares.shape[2]:
-                others = (
-                    others
-                    + torch.from_numpy(subject.shares[moment][:, drawn].astype(np.float32)) @ w["shares"]
-                )
-                right = (
-                    right
-                    + torch.from_numpy(subject.shares[moment[owner], item].astype(np.float32)) @ w["shares"]
-                )
+                of_drawn = subject.shares[moment[:, None], drawn[None, :]].astype(np.float32)
+                of_right = subject.shares[moment[owner], item].astype(np.float32)
+                others = others + torch.from_numpy(of_drawn) @ w["shares"]
+                right = right + torch.from_numpy(of_right) @ w["shares"]
             others = others - torch.from_numpy(np.log(DRAWN * chance[drawn]).astype(np.float32))
             # What was bought is no alternative to itself.
             bought = np.asarray(orders[targets][:, drawn].toarray(), bool)
