@@ -14,9 +14,10 @@ from scipy import sparse
 from mlops.backtest.bench.sets import RankingSet
 from mlops.backtest.commands import BadInput
 from mlops.backtest.measures.intervals import Doubles
-from mlops.backtest.measures.ranking import NOBODY, Items, per_query
+from mlops.backtest.measures.ranking import NOBODY, Items, hits, only, per_query
 
 WIDTH = 20
+NEW_DAYS, DAY_MS = 14, 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Truth:
         known: bool [n_queries], whether a customer is named.
         customer: the name of each, null for nobody.
         catalogue: items with a sale in the training file.
+    fresh: bool [n_items], first sold within `NEW_DAYS` before the end of the training file; none where it has steps for dates.
     """
 
     query: pl.DataFrame
@@ -40,18 +42,24 @@ class Truth:
     known: npt.NDArray[np.bool_]
     customer: pl.Series
     catalogue: int
+    fresh: npt.NDArray[np.bool_]
 
-    def values(self, answers: Path) -> tuple[Doubles, float]:
-        """Measures of each query, and coverage@10 of the catalogue.
+    def values(self, answers: Path) -> tuple[Doubles, float, Doubles]:
+        """Measures of each query, coverage@10 of the catalogue, and hits@20 of each query among what is fresh.
 
         Raises:
             BadInput: an answer breaks the protocol.
         """
         found = self.read(answers)
         shown = np.unique(found[:, :10])
-        return per_query(found, self.truth), float(
-            (shown < self.catalogue)[shown != NOBODY].sum() / self.catalogue
-        )
+        covered = float((shown < self.catalogue)[shown != NOBODY].sum() / self.catalogue)
+        new = hits(found, self.fresh_truth).sum(axis=1).astype(np.float64)
+        return per_query(found, self.truth), covered, new
+
+    @property
+    def fresh_truth(self) -> sparse.csr_matrix:
+        """The truth of what is fresh alone."""
+        return only(self.truth, self.fresh[self.truth.indices])
 
     def read(self, answers: Path) -> Items:
         """int64 [n_queries, WIDTH], items best first; what is not in the catalogue is an item that is never right.
@@ -87,7 +95,8 @@ def read_truth(ranking: RankingSet, task: str) -> Truth:
         truth.select("query_id").unique(), on="query_id", how="semi", maintain_order="left"
     )
     query = queries.select("query_id").with_row_index("row")
-    train = pl.read_parquet(ranking.train, columns=["sku", "cancelled"]).filter(~pl.col("cancelled"))
+    columns = ["sku", "cancelled", "ordered_at"]
+    train = pl.read_parquet(ranking.train, columns=columns).filter(~pl.col("cancelled"))
     sold = train["sku"].cast(pl.String).unique().sort()
     others = truth.filter(~pl.col("sku").is_in(sold.implode()))["sku"].unique().sort()
     items = pl.DataFrame({"sku": pl.concat([sold, others])}).with_row_index("item")
@@ -106,4 +115,23 @@ def read_truth(ranking: RankingSet, task: str) -> Truth:
         queries["customer_id"].is_not_null().to_numpy(),
         queries["customer_id"],
         len(sold),
+        _fresh(train, items),
     )
+
+
+def _fresh(train: pl.DataFrame, items: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    at = train["ordered_at"]
+    moments = at if at.dtype.is_temporal() else at.str.to_datetime(time_zone="UTC", strict=False)
+    moments = moments.cast(pl.Datetime("ms")).dt.epoch("ms")
+    found = np.zeros(len(items) + 1, bool)
+    if not len(train) or not (moments % DAY_MS != 0).any():
+        return found
+    first = (
+        train.with_columns(moments.alias("at"))
+        .group_by(pl.col("sku").cast(pl.String))
+        .agg(pl.col("at").min())
+    )
+    latest: Any = moments.max()
+    new = first.filter(pl.col("at") > latest - NEW_DAYS * DAY_MS)
+    found[items.join(new, on="sku", how="semi")["item"].to_numpy()] = True
+    return found

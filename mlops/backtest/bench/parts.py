@@ -61,7 +61,9 @@ def recommend(asked: Asked, tell: Tell) -> Part:
             each, asked.work, reuse=asked.reuse, peers=asked.peers, seed=asked.seed, tell=tell
         )
     ]
-    return Part(f"{asked.window} window, seed {asked.seed}", recommending.tables(tasks))
+    missed = recommending.missed(tasks)
+    lines = [*recommending.tables(tasks), *[f"Floor missed: {each}." for each in missed]]
+    return Part(f"{asked.window} window, seed {asked.seed}", lines, bool(missed))
 
 
 def cold_start(asked: Asked, tell: Tell) -> Part:
@@ -92,7 +94,7 @@ def floor(asked: Asked, tell: Tell) -> Part:
             tell(f"  {'FAILED ' if one.failed else ''}{floors.line(one)}")
     return Part(
         f"shops cut out of the training files of the {asked.window} window, seed {asked.seed}",
-        floors.table(found),
+        [*floors.table(found), *[f"Floor missed: {floors.line(each)}" for each in found if each.failed]],
         any(each.failed for each in found),
     )
 

@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops.backtest.bench.answers import Truth, read_truth
+from mlops.backtest.bench.answers import NEW_DAYS, Truth, read_truth
 from mlops.backtest.bench.cost import Cost, Failed, manage, measured
 from mlops.backtest.bench.peer_ranking import LIBRARY, RULES
 from mlops.backtest.bench.sets import RankingSet
 from mlops.backtest.measures.intervals import Doubles, Interval
-from mlops.backtest.measures.ranking import METRICS, NDCG, compared, summary
+from mlops.backtest.measures.ranking import METRICS, NDCG, compared, share_found, summary
 
 OURS = "Shelfwise"
 GROUPS = (("no orders", 0, 0), ("1 order", 1, 1), ("2 to 5 orders", 2, 5), ("6 or more", 6, 10**9))
+FEWEST = 20  # queries or purchases, below which a row says nothing
 Tell = Callable[[str], object]
 
 
@@ -34,12 +35,14 @@ class Scored:
 
     Args:
         values: float64 [n_queries, len(METRICS)].
+        fresh: float64 [n_queries], hits@20 among products first sold in the last 14 days.
         cost: of its process over all tasks of the set; None for answers that lay in the folder.
     """
 
     name: str
     values: Doubles
     coverage: float
+    fresh: Doubles
     cost: Cost | None
 
 
@@ -194,7 +197,7 @@ def _costs(tasks: Sequence[Task]) -> list[str]:
 
 
 def cold_start(tasks: Sequence[Task], sets: Sequence[RankingSet]) -> list[str]:
-    """Markdown: NDCG@10 by how many orders the customer had made, beside bestsellers."""
+    """Markdown: NDCG@10 by how many orders the customer had made, and recall of new products, beside bestsellers."""
     out = [
         "| set, task | customers with | queries | Shelfwise | bestsellers | bestsellers lately | Shelfwise against lately |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
@@ -206,7 +209,7 @@ def cold_start(tasks: Sequence[Task], sets: Sequence[RankingSet]) -> list[str]:
         orders = _orders(ranking, task.truth)
         for name, least, most in GROUPS:
             rows = (orders >= least) & (orders <= most)
-            if rows.sum() < 20:
+            if rows.sum() < FEWEST:
                 continue
             cells = [
                 _interval(_mean(task.of(each), rows, task.truth))
@@ -218,7 +221,35 @@ def cold_start(tasks: Sequence[Task], sets: Sequence[RankingSet]) -> list[str]:
             out.append(
                 f"| {task.set_name}, {task.name} | {name} | {rows.sum():,} | {' | '.join(cells)} | {against} |"
             )
+    return [*out, "", *_new_products(tasks)]
+
+
+def _new_products(tasks: Sequence[Task]) -> list[str]:
+    names = (OURS, "bestsellers", "bestsellers_lately", "bought_together")
+    out = [
+        f"| purchases of products first sold within {NEW_DAYS} days | purchases | {' | '.join(names)} |",
+        "| --- | ---: |" + " ---: |" * len(names),
+    ]
+    for task in tasks:
+        wanted = np.diff(task.truth.fresh_truth.indptr).astype(np.float64)
+        if wanted.sum() < FEWEST:
+            continue
+        cells = [_interval(share_found(task.of(name).fresh, wanted, task.truth.unit)) for name in names]
+        out.append(
+            f"| {task.set_name}, {task.name}: recall@20 | {int(wanted.sum()):,} | {' | '.join(cells)} |"
+        )
     return [*out, ""]
+
+
+def missed(tasks: Sequence[Task]) -> list[str]:
+    """Tasks on which we are worse than the better of bestsellers lately and own repeats, beyond the interval."""
+    out = []
+    for task in tasks:
+        rules = [task.of(name) for name in ("bestsellers_lately", "own_repeats")]
+        floor = max(rules, key=lambda each: float(each.values[:, NDCG].mean()))
+        if compared(task.of(OURS).values, floor.values, task.truth.unit).difference.high < 0:
+            out.append(f"{task.set_name}, {task.name}: worse than {floor.name}")
+    return out
 
 
 def _orders(ranking: RankingSet, truth: Truth) -> Any:

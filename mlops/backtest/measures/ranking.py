@@ -52,12 +52,7 @@ def per_query(answers: Items, truth: sparse.csr_matrix) -> Doubles:
     found = np.zeros((n, len(METRICS)))
     if not n:
         return found
-    rows = np.repeat(np.arange(n), width)
-    flat = answers.ravel()
-    weight = np.zeros(n * width)
-    held = flat != NOBODY
-    weight[held] = np.asarray(truth[rows[held], flat[held]]).ravel()
-    gain = weight.reshape(n, width)
+    gain = _weights(answers, truth)
     rank = np.arange(1, width + 1)
     first10, first20 = gain[:, :10], gain[:, :20]
     dcg = (first10 / np.log2(rank[:10] + 1)).sum(axis=1)
@@ -67,6 +62,34 @@ def per_query(answers: Items, truth: sparse.csr_matrix) -> Doubles:
     found[:, METRICS.index("recall@20")] = (first20 > 0).sum(axis=1) / np.minimum(20, relevant)
     found[:, METRICS.index("hit@10")] = hit.any(axis=1)
     found[:, METRICS.index("mrr@10")] = (hit / rank[:10]).max(axis=1, initial=0.0)
+    return found
+
+
+def hits(answers: Items, truth: sparse.csr_matrix) -> npt.NDArray[np.bool_]:
+    """bool [n_queries, k]: where the item that is named is right."""
+    return _weights(answers, truth) > 0
+
+
+def _weights(answers: Items, truth: sparse.csr_matrix) -> Doubles:
+    """float64 [n_queries, k]: what each named item is worth."""
+    rows = np.repeat(np.arange(len(answers)), answers.shape[1])
+    flat = answers.ravel()
+    found = np.zeros(len(flat))
+    held = flat != NOBODY
+    if held.any():
+        found[held] = np.asarray(truth[rows[held], flat[held]]).ravel()
+    return found.reshape(answers.shape)
+
+
+def only(truth: sparse.csr_matrix, entries: npt.NDArray[np.bool_]) -> sparse.csr_matrix:
+    """The truth of these entries alone; rows may end up empty.
+
+    Args:
+        entries: bool [nnz], in the order of `truth.indices`.
+    """
+    found = truth.copy()
+    found.data = np.where(entries, found.data, 0.0)
+    found.eliminate_zeros()
     return found
 
 

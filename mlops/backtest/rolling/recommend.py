@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from mlops.backtest.measures.intervals import Doubles
-from mlops.backtest.measures.ranking import NOBODY, Items, coverage, per_query
+from mlops.backtest.measures.ranking import NOBODY, Items, coverage, hits, only, per_query
 from mlops.backtest.rolling.questions import MOST_QUERIES, Questions, questions
 from mlops.backtest.rolling.rivals import Rivals
 from mlops.predictors.recommend.features import Slot
@@ -145,33 +145,22 @@ def _measure(
     into.unit.append(asked.unit)
     into.orders.append(asked.orders)
     into.known.append(asked.batch.customer >= 0)
-    fresh = asked.truth.copy()
-    row = np.repeat(np.arange(len(asked)), np.diff(fresh.indptr))
-    fresh.data[asked.batch.at[row] - first[fresh.indices] >= NEW_DAYS] = 0.0
-    fresh.eliminate_zeros()
+    row = np.repeat(np.arange(len(asked)), np.diff(asked.truth.indptr))
+    age = asked.batch.at[row] - first[asked.truth.indices]
+    fresh = only(asked.truth, age < NEW_DAYS)
     into.asked_new.append(np.diff(fresh.indptr).astype(np.float64))
     for system, answers in told.items():
         into.values.setdefault(system, []).append(per_query(answers, asked.truth))
         into.shown.setdefault(system, []).append(coverage(answers, catalogue))
-        into.found_new.setdefault(system, []).append(_hits(answers, fresh).sum(axis=1).astype(np.float64))
+        into.found_new.setdefault(system, []).append(hits(answers, fresh).sum(axis=1).astype(np.float64))
     n = len(first)
     if into.sold is None or into.hit is None or into.named is None:
         into.sold, into.hit, into.named = (np.zeros(n, np.int64) for _ in range(3))
     top = told[OURS][:, :10]
-    right = _hits(top, asked.truth)
+    right = hits(top, asked.truth)
     into.sold += np.bincount(asked.truth.indices, minlength=n)
     into.hit += np.bincount(top[right], minlength=n)
     into.named += np.bincount(top[top != NOBODY], minlength=n)
-
-
-def _hits(answers: Items, truth: sparse.csr_matrix) -> npt.NDArray[np.bool_]:
-    """bool [n_queries, k]: where the item that is named is right."""
-    rows = np.repeat(np.arange(len(answers)), answers.shape[1])
-    flat = answers.ravel()
-    found = np.zeros(len(flat), bool)
-    held = flat != NOBODY
-    found[held] = np.asarray(truth[rows[held], flat[held]]).ravel() > 0
-    return found.reshape(answers.shape)
 
 
 def _first_sales(sales: Sales) -> Doubles:

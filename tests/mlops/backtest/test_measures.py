@@ -11,7 +11,16 @@ from scipy import sparse
 
 from mlops.backtest.measures.demand import Scales, paired, per_series, pit_gap, summary, wrmsse
 from mlops.backtest.measures.intervals import drawn_means, wilson
-from mlops.backtest.measures.ranking import METRICS, NOBODY, compared, coverage, per_query, share_found
+from mlops.backtest.measures.ranking import (
+    METRICS,
+    NOBODY,
+    compared,
+    coverage,
+    hits,
+    only,
+    per_query,
+    share_found,
+)
 from mlops.backtest.measures.ranking import summary as ranked
 from mlops.predictors.demand.quantiles import TAUS
 
@@ -52,6 +61,15 @@ def test_measures_of_a_ranking_are_their_definitions(seed: int) -> None:
 def test_coverage_counts_distinct_items_of_the_first_ten() -> None:
     answers = np.array([[*range(20)], [*range(5), *[NOBODY] * 15]])
     assert coverage(answers, 40) == 0.25
+
+
+def test_hits_are_of_what_is_named_and_right() -> None:
+    truth = sparse.csr_matrix(np.array([[1.0, 0, 2, 0], [0, 1, 0, 0]]))
+    answers = np.array([[3, 2, 0], [1, NOBODY, NOBODY]])
+    assert hits(answers, truth).tolist() == [[False, True, True], [True, False, False]]
+    part = only(truth, np.isin(truth.indices, [0, 1]))
+    assert hits(answers, part).tolist() == [[False, False, True], [True, False, False]]
+    assert truth.nnz == 3
 
 
 def test_units_are_drawn_whole() -> None:

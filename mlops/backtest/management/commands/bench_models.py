@@ -1,6 +1,6 @@
 """Measures both models on the sets of a data folder, beside others, and writes the tables. No database is needed.
 
-Exit codes: 0 measured, 1 a floor was missed (`floors`), 2 the folder or a file cannot be used.
+Exit codes: 0 measured, 1 a floor was missed (`floors`, `recommend`), 2 the folder or a file cannot be used.
 """
 
 from __future__ import annotations
