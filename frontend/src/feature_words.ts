@@ -1,7 +1,7 @@
 /** Pure: the feature store in words, and the pictures of one feature over days. */
 
 import type { Feature, FeatureDays, FeatureView } from "./api";
-import { dayPlot, type DayPlotSpec } from "./day_plots";
+import { dayPlot, fromFirst, type DayPlotSpec } from "./day_plots";
 import { count, day, percent, plural } from "./format";
 import { axisTitle, quiet } from "./plot_spec";
 import { daysBetween } from "./quality_words";
@@ -55,8 +55,8 @@ export function number(value: number | null): string {
 }
 
 export function valuesPlot(name: string, told: FeatureDays): DayPlotSpec {
-  const days = daysBetween(told.since, told.until);
   const of = new Map(told.days.map((each) => [each.day, each]));
+  const days = fromFirst(daysBetween(told.since, told.until), (each) => of.has(each));
   const line = (label: string, value: (each: FeatureDays["days"][number]) => number | null, more: Record<string, unknown>) => ({
     type: "scatter",
     mode: "lines+markers",
@@ -91,8 +91,8 @@ export function valuesPlot(name: string, told: FeatureDays): DayPlotSpec {
 }
 
 export function fillPlot(name: string, told: FeatureDays): DayPlotSpec {
-  const days = daysBetween(told.since, told.until);
   const of = new Map(told.days.map((each) => [each.day, each]));
+  const days = fromFirst(daysBetween(told.since, told.until), (each) => of.has(each));
   const empty = (each: FeatureDays["days"][number]) => (each.rows === 0 ? null : each.nulls / each.rows);
   const last = told.days.at(-1);
   return dayPlot({
@@ -113,7 +113,7 @@ export function fillPlot(name: string, told: FeatureDays): DayPlotSpec {
     layout: {
       showlegend: true,
       yaxis: { ...quiet, title: axisTitle("Without a value"), tickformat: ".0%", range: [0, 1.02] },
-      yaxis2: { ...quiet, title: axisTitle("Different values"), overlaying: "y", side: "right", rangemode: "tozero", showgrid: false },
+      yaxis2: { ...quiet, title: axisTitle("Different values"), overlaying: "y", side: "right", rangemode: "tozero", showgrid: false, tickformat: ",.0f", nticks: 3 },
       margin: { l: 48, r: 56, t: 12, b: 36 },
     },
     table: {

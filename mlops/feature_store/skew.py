@@ -57,13 +57,14 @@ def check(shop: Shop, *, pairs: int, moments: int, seed: int, now: datetime) -> 
     views = catalogue.views(shop)
     found = list(_stored(shop, views, pairs, draw))
     began = _beginnings(shop, now)
-    share = max(1, pairs // (2 * len(views)))
+    # A shop without visitors still has as many pairs compared.
+    views = tuple(each for each in views if _asked(shop, each, [now], 1, draw).height)
+    share = -(-pairs // (2 * max(1, len(views))))
     for way, first in zip(("then", "knowing"), began, strict=True):
         times = _times(draw, first, now, max(1, moments // 2))
         for view in views:
             asked = _asked(shop, view, times, share, draw)
-            if asked.height:
-                found.append(_compare(shop, view, asked, way, now))
+            found.append(_compare(shop, view, asked, way, now))
     return tuple(found)
 
 

@@ -30,6 +30,10 @@ def take(
     what is missing with the medians of this frame, and refuses vectors that other code has made. The bins in which the
     distribution of each feature is kept day by day are fixed by the first frame that is taken of a version.
 
+    What it costs grows with the rows asked, but for two views that look at the whole shop: `copurchase` and `coview` count
+    all baskets again for each different moment, and the fifths of `customer_rfm` all orders for each four hours that are
+    asked for. Ask those at few moments.
+
     Args:
         names: views, of `catalogue.views(shop)`.
         asked: the columns that name the views' entities (`Entity.columns`: product_id, variant_id, customer_id, visitor,

@@ -34,13 +34,8 @@ def measure(stack: Stack, database: psycopg.Connection[Any], shop: str) -> dict[
 
 
 def table(found: dict[str, Any], about: str) -> str:
-    names = ("cpu_s", "postgres_cpu_s", "wall_s", "peak_mib")
-    lines = [
-        about,
-        "",
-        "| | CPU s | of Postgres, CPU s | seconds | peak MiB |",
-        "|---| ---: | ---: | ---: | ---: |",
-    ]
+    names = ("cpu_s", "postgres_cpu_s", "peak_mib")
+    lines = [about, "", "| | CPU s | of Postgres, CPU s | peak MiB |", "|---| ---: | ---: | ---: |"]
     for name, each in found.items():
         lines.append(f"| {name} | " + " | ".join(_cell(each.get(key)) for key in names) + " |")
     vectors = found["everything"]["vectors"]
