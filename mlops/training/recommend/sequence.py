@@ -20,7 +20,7 @@ import numpy as np
 
 from mlops.predictors.recommend.sequence import SequenceModel, last_states
 from mlops.predictors.recommend.signals import Floats, Signals
-from mlops.training.recommend.histories import SHARES, Histories, chunks, histories, lesson, next_chunks
+from mlops.training.recommend.histories import SHARES, chunks, histories, lesson, next_chunks
 from mlops.training.recommend.sales import Sales
 
 Weights = dict[str, Floats]
@@ -80,18 +80,28 @@ def begin(
         wanted: False leaves it alone.
         seconds: of the clock, for this and all that follows.
     """
-    stopping = starts[-1] - length if starts else -np.inf
-    seen = sales.before(stopping + length)
-    told = histories(seen)
-    why_not = _why_not(sales, told, stopping, windows=len(starts), wanted=wanted)
+    why_not = _why_not(sales, windows=len(starts), wanted=wanted)
     if why_not is not None:
-        return Chain(seed, why_not, {}, report={"why_not": why_not})
-    from mlops.training.recommend.sequence_net import Network, drawn, one_thread
+        return _nothing(seed, why_not)
+    try:
+        from mlops.training.recommend.sequence_net import Network, drawn, one_thread
+    except (ImportError, OSError) as error:
+        return _nothing(seed, f"torch cannot be loaded: {error}")
 
     began = monotonic()
+    stopping = starts[-1] - length
+    seen = sales.before(stopping + length)
+    told = histories(seen)
+    followed = told.followed(stopping)
+    if followed < LEAST_FOLLOWED:
+        return _nothing(
+            seed, f"{followed} orders follow another one of the same customer, fewer than {LEAST_FOLLOWED}"
+        )
     longest = told.longest(stopping)
     learnt = chunks(told, longest, stopping, MOST_FOLLOWED)
     later = next_chunks(told, longest, stopping)
+    if not len(later):
+        return _nothing(seed, "nobody came back in the window that tells when to stop")
     generator = np.random.default_rng([seed, 0])
     if len(later) > MEASURED:
         later = later[np.sort(generator.choice(len(later), MEASURED, replace=False))]
@@ -105,9 +115,14 @@ def begin(
         whole = True
         while whole and len(losses) < most and len(losses) - _best(losses) < PATIENCE:
             whole = network.learn(subject, learnt, generator, until=began + seconds * (1 - LATER))
-            losses.append(network.measure(subject, later))
+            loss = network.measure(subject, later)
+            if not np.isfinite(loss):
+                break
+            losses.append(loss)
             if _best(losses) == len(losses):
                 best = network.exported()
+    if not losses:
+        return _nothing(seed, "its loss is no number")
     passes = _best(losses)
     cutoffs = len(starts) + 1
     later_passes = max(1, round(LATER * passes / cutoffs))
@@ -148,11 +163,14 @@ def go_on(chain: Chain, sales: Sales, place: int) -> Chain:
     learnt = chunks(subject.histories, chain.longest, np.inf, MOST_FOLLOWED)
     with one_thread():
         network = Network(chain.weights, chain.seed + 1 + place)
-        for _ in range(chain.later):
-            if not network.learn(subject, learnt, generator, until=began + chain.seconds):
-                break
+        whole = all(
+            network.learn(subject, learnt, generator, until=began + chain.seconds) for _ in range(chain.later)
+        )
         weights = network.exported()
-    return replace(chain, weights=weights, seconds=chain.seconds - (monotonic() - began))
+    if not all(np.isfinite(each).all() for each in weights.values()):
+        weights = chain.weights
+    report = {**chain.report, "stopped_by_clock": chain.report["stopped_by_clock"] or not whole}
+    return replace(chain, weights=weights, seconds=chain.seconds - (monotonic() - began), report=report)
 
 
 def with_sequence(signals: Signals, chain: Chain, sales: Sales, slots: tuple[str, ...]) -> Signals:
@@ -173,7 +191,7 @@ def with_sequence(signals: Signals, chain: Chain, sales: Sales, slots: tuple[str
     return replace(signals, sequence=SequenceModel(chain.weights, shares, states, slots))
 
 
-def _why_not(sales: Sales, told: Histories, stopping: float, *, windows: int, wanted: bool) -> str | None:
+def _why_not(sales: Sales, *, windows: int, wanted: bool) -> str | None:
     if not wanted:
         return "not asked for"
     if find_spec("torch") is None:
@@ -182,10 +200,11 @@ def _why_not(sales: Sales, told: Histories, stopping: float, *, windows: int, wa
         return "the history is too short for two windows"
     if sales.n_items > MOST_ITEMS:
         return f"{sales.n_items} products, more than {MOST_ITEMS}"
-    followed = told.followed(stopping)
-    if followed < LEAST_FOLLOWED:
-        return f"{followed} orders follow another one of the same customer, fewer than {LEAST_FOLLOWED}"
     return None
+
+
+def _nothing(seed: int, why_not: str) -> Chain:
+    return Chain(seed, why_not, {}, report={"why_not": why_not})
 
 
 def _best(losses: list[float]) -> int:

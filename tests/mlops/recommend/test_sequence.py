@@ -392,6 +392,22 @@ def test_it_learns_the_order_and_sees_nothing_later() -> None:
 
 
 @NEEDS_TORCH
+def test_a_window_in_which_nobody_returns_stops_nothing() -> None:
+    """A shop that was shut before its oldest window: there is nobody to measure on, and the report says so."""
+    rows = [
+        line(f"{who}-{order}", f"c{who}", 10.0 * order + who / 500 + 0.01, f"p{(who + order) % 30}")
+        for who in range(400)
+        for order in range(7)
+    ]
+    rows += [line(f"late{at}", f"c{at % 400}", 150 + at / 10, f"p{at % 30}") for at in range(500)]
+    book = book_of(rows)
+    length = window_length(book.sales, book.now)
+    chain = learning.begin(book.sales, [book.now - length, book.now - length - 70], 14.0, 1)
+    assert chain.report == {"why_not": "nobody came back in the window that tells when to stop"}
+    assert learning.go_on(chain, book.sales, 0) is chain
+
+
+@NEEDS_TORCH
 def test_the_clock_stops_it() -> None:
     book = stepping(customers=1050, steps=6, items=24)
     starts = window_starts(book.sales, book.now)
