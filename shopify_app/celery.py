@@ -88,6 +88,11 @@ def make() -> Celery:
                 "schedule": 900.0,
                 "options": {"queue": "sync", "expires": 900},
             },
+            "features.newcomers": {
+                "task": "features.newcomers",
+                "schedule": 60.0,
+                "options": {"queue": "sync", "expires": 60},
+            },
             "features.tick": {
                 "task": "features.tick",
                 "schedule": 60.0,

@@ -216,6 +216,7 @@ ADDRESS_PER_MINUTE = environment.whole(
     "ADDRESS_PER_MINUTE", default=3_000 * _MANY, lowest=60, highest=10_000_000
 )
 STAFF_PER_MINUTE = environment.whole("STAFF_PER_MINUTE", default=600 * _MANY, lowest=60, highest=10_000_000)
+EXPLORE_PERCENT = environment.whole("EXPLORE_PERCENT", default=10, lowest=0, highest=10)
 PROXY_SHOP_PER_MINUTE = environment.whole(
     "PROXY_SHOP_PER_MINUTE", default=120_000 * _MANY, lowest=60, highest=100_000_000
 )

@@ -14,6 +14,9 @@ from storefront_proxy.problems import Problem
 DEFAULT_LIMIT = 8
 MOST_PRODUCTS = 24
 MOST_CART_PRODUCTS = 100
+MOST_RECENT = 20
+# What is bought again and again belongs on every page; a shop of durable goods asks for `exclude`.
+REPEATS = {SlotName.PRODUCT_PAGE: "allow", SlotName.CART: "allow", SlotName.HOME: "allow"}
 LARGEST_BODY = 4096
 LONGEST_PASS = 64
 # In place of an id: too short to be one.
@@ -31,6 +34,8 @@ class Ask:
     Args:
         product_id: the product whose page it is; always given for `product_page`.
         cart: products in the cart, in the order given, each once.
+        recent: products that the visitor looked at before in this session, newest first, each once.
+        repeats: whether what the customer has bought before may be shown.
         wants_visitor: the visitor allows to be recognised and has no id yet.
         staff: a pass that marks the browser as one of the shop's own people; not yet proven.
         automated: the browser says that a script drives it.
@@ -42,8 +47,15 @@ class Ask:
     visitor: str | None
     limit: int
     wants_visitor: bool = False
+    recent: tuple[int, ...] = ()
+    repeats: bool = True
     staff: str = ""
     automated: bool = False
+
+    @property
+    def recognised(self) -> bool:
+        """Whether the visitor allows analytics and preferences: only then has the page an id of theirs, or asks for one."""
+        return self.visitor is not None or self.wants_visitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +80,11 @@ def recommendations(params: Mapping[str, Sequence[str]]) -> Ask:
         raise _malformed("product_id", "product_id must be a product's number")
     if not product and slot == SlotName.PRODUCT_PAGE:
         raise _malformed("product_id", "product_id is required for slot product_page")
-    cart = [each for each in (_one(params, "cart") or "").split(",") if each]
-    if len(cart) > MOST_CART_PRODUCTS or any(_ID.fullmatch(each) is None for each in cart):
-        raise _malformed(
-            "cart", f"cart must be at most {MOST_CART_PRODUCTS} product numbers with commas between"
-        )
+    cart = _numbers(params, "cart", MOST_CART_PRODUCTS)
+    recent = _numbers(params, "recent", MOST_RECENT)
+    repeats = _one(params, "repeats") or REPEATS[SlotName(slot)]
+    if repeats not in ("allow", "exclude"):
+        raise _malformed("repeats", "repeats must be allow or exclude")
     limit = _one(params, "limit") or str(DEFAULT_LIMIT)
     if _LIMIT.fullmatch(limit) is None or int(limit) > MOST_PRODUCTS:
         raise _malformed("limit", f"limit must be a whole number from 1 to {MOST_PRODUCTS}")
@@ -83,7 +95,9 @@ def recommendations(params: Mapping[str, Sequence[str]]) -> Ask:
     return Ask(
         slot=SlotName(slot),
         product_id=int(product) if product else None,
-        cart=tuple(dict.fromkeys(map(int, cart))),
+        cart=cart,
+        recent=recent,
+        repeats=repeats == "allow",
         visitor=None if visitor == NEW_VISITOR else _visitor(visitor),
         limit=int(limit),
         wants_visitor=visitor == NEW_VISITOR,
@@ -129,6 +143,14 @@ def _object(body: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise _malformed(None, "the body must be a JSON object")
     return found
+
+
+def _numbers(params: Mapping[str, Sequence[str]], name: str, most: int) -> tuple[int, ...]:
+    """Product numbers with commas between, in the order given, each once."""
+    found = [each for each in (_one(params, name) or "").split(",") if each]
+    if len(found) > most or any(_ID.fullmatch(each) is None for each in found):
+        raise _malformed(name, f"{name} must be at most {most} product numbers with commas between")
+    return tuple(dict.fromkeys(map(int, found)))
 
 
 def _one(params: Mapping[str, Sequence[str]], name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -21,7 +22,8 @@ class Shelf:
     def __init__(self, tiles: Tiles, limit: int, barred: Iterable[int]) -> None:
         self._tiles = tiles
         self._limit = limit
-        self._seen = set(barred)
+        self.barred = frozenset(barred)
+        self._seen = set(self.barred)
         self.shown: list[tuple[int, bytes, str]] = []
 
     @property
@@ -44,6 +46,21 @@ class Shelf:
                     self.shown.append((product_id, tile, reason))
                     if len(self.shown) == self._limit:
                         return
+
+    def displace(self, product_ids: Sequence[int], count: int, reason: str, draw: random.Random) -> None:
+        """Put so many eligible products, the first of these, in places of the lower half of a full answer.
+
+        Raises:
+            RedisError: the fast copy does not answer.
+        """
+        shown = {product_id for product_id, _, _ in self.shown} | self.barred
+        asked = [each for each in product_ids if each not in shown][: SPARE * count + 2]
+        found = [(each, tile) for each, tile in zip(asked, self._tiles.get(asked), strict=True) if tile]
+        # Whatever stays keeps its order, and the first place is never for trying.
+        lower = range(max(1, len(self.shown) // 2), len(self.shown))
+        at = sorted(draw.sample(lower, min(count, len(found), len(lower))))
+        for place, (product_id, tile) in zip(at, found, strict=False):
+            self.shown[place] = (product_id, tile, reason)
 
     def _new(self, product_ids: Iterator[int]) -> Iterator[int]:
         seen = self._seen

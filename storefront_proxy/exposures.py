@@ -7,13 +7,15 @@ costs a repetition, never a loss.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mlops.features import store
+from mlops.features import newcomers, store
 from mlops.features.events import Click, Exposure, ServedBy, SlotName
 from mlops.features.storefront import Exclusion
+from storefront_proxy.exploration import NEW
 from tenancy.bus.interface import SHOP, VISITOR, Delivery
 from tenancy.bus.opened import open_bus
 from tenancy.bus.topics import Topic, declare
@@ -93,13 +95,25 @@ def _write(found: Sequence[Delivery], now: datetime) -> Handled:
                 refused[each.id] = "neither an exposure nor a click"
         except (ValueError, KeyError, TypeError) as error:
             refused[each.id] = f"not readable: {type(error).__name__}: {error}"
+    tried: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
     if shown:
         store.record_exposures(shown)
+        for one in shown:
+            if one.excluded is None:
+                tried[one.shop_id][0].extend(
+                    product for product, why in zip(one.product_ids, one.reasons, strict=False) if why == NEW
+                )
     later: list[str] = []
     if clicked:
-        for click in store.record_clicks(clicked).unknown:
+        recorded = store.record_clicks(clicked)
+        for click, reason in zip(recorded.known, recorded.reasons, strict=True):
+            if reason == NEW:
+                tried[click.shop_id][1].append(click.product_id)
+        for click in recorded.unknown:
             if now - click.at < CLICK_WAITS:
                 later += clicks.pop((click.exposure_id, click.product_id, click.shop_id), ())
+    for shop_id, (seen, wanted) in tried.items():
+        newcomers.count(shop_id, shown=seen, clicked=wanted)
     return Handled(later=frozenset(later), refused=refused)
 
 
@@ -121,6 +135,7 @@ def _packed(exposure: Exposure) -> dict[str, Any]:
         "context": exposure.context_product_id,
         "us": exposure.latency_us,
         "out": exposure.excluded,
+        "why": exposure.reasons,
     }
 
 
@@ -137,6 +152,7 @@ def _exposure(fields: Mapping[str, bytes], packed: dict[str, Any]) -> Exposure:
         context_product_id=packed["context"],
         latency_us=packed["us"],
         excluded=Exclusion(packed["out"]) if packed.get("out") else None,
+        reasons=tuple(packed.get("why", ())),
     )
 
 

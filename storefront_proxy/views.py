@@ -8,6 +8,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from mlops.features.events import Click, Exposure
 from mlops.features.online import OnlineShop
 from mlops.features.storefront import Exclusion
 from shopify_app.verify.signatures import QueryCode, verify_proxy
-from storefront_proxy import arrivals, asked, callers, exposures, outbox, problems, shops, visitors
+from storefront_proxy import arrivals, asked, callers, customers, exposures, outbox, problems, shops, visitors
 from storefront_proxy.asked import Ask
 from storefront_proxy.problems import Problem
 from storefront_proxy.recommend import Answer, recommend
@@ -37,7 +38,17 @@ _UNAUTHENTIC = frozenset(
     {QueryCode.NO_SIGNATURE, QueryCode.BAD_SIGNATURE, QueryCode.BAD_TIMESTAMP, QueryCode.STALE}
 )
 Params = dict[str, list[str]]
-View = Callable[[HttpRequest, OnlineShop, Params], HttpResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: an installed shop's page, and the customer who is signed in there, as Shopify signed it."""
+
+    shop: OnlineShop
+    customer: int | None
+
+
+View = Callable[[HttpRequest, Asker, Params], HttpResponse]
 
 
 class AnsweredFirst(HttpResponse):
@@ -82,7 +93,7 @@ def signed(method: str) -> Callable[[View], Callable[[HttpRequest], HttpResponse
     return wrap
 
 
-def _verified(request: HttpRequest) -> tuple[OnlineShop, Params]:
+def _verified(request: HttpRequest) -> tuple[Asker, Params]:
     query: str = request.META.get("QUERY_STRING", "")
     verdict = verify_proxy(query, settings.SHOPIFY_SECRETS, datetime.now(UTC))
     if not verdict.ok:
@@ -97,7 +108,7 @@ def _verified(request: HttpRequest) -> tuple[OnlineShop, Params]:
     if shop is None:
         raise Problem(404, "shop_not_found", "the app is not installed in this shop")
     _within_limits(request, shop)
-    return shop, verdict.params
+    return Asker(shop, verdict.customer_id), verdict.params
 
 
 def _within_limits(request: HttpRequest, shop: OnlineShop) -> None:
@@ -115,12 +126,12 @@ def _within_limits(request: HttpRequest, shop: OnlineShop) -> None:
 
 
 @signed("GET")
-def recommendations(request: HttpRequest, shop: OnlineShop, params: Params) -> HttpResponse:
+def recommendations(request: HttpRequest, asker: Asker, params: Params) -> HttpResponse:
     """GET /proxy/recommendations"""
     began = time.perf_counter()
-    ask = asked.recommendations(params)
-    answer = recommend(shop, ask)
+    ask, shop = asked.recommendations(params), asker.shop
     exposure_id = secrets.token_urlsafe(18)
+    answer = recommend(shop, ask, customer=customers.known(shop, asker.customer, ask), seed=exposure_id)
     made = visitors.issue(shop.domain) if ask.wants_visitor else None
     now = datetime.now(UTC)
     exposure = Exposure(
@@ -130,6 +141,7 @@ def recommendations(request: HttpRequest, shop: OnlineShop, params: Params) -> H
         slot=ask.slot,
         served_by=answer.served_by,
         product_ids=tuple(product_id for product_id, _, _ in answer.products),
+        reasons=tuple(reason for _, _, reason in answer.products),
         version_id=answer.version.version_id if answer.version else None,
         visitor=made or ask.visitor,
         context_product_id=ask.product_id,
@@ -142,13 +154,13 @@ def recommendations(request: HttpRequest, shop: OnlineShop, params: Params) -> H
 
 
 @signed("POST")
-def clicks(request: HttpRequest, shop: OnlineShop, params: Params) -> HttpResponse:
+def clicks(request: HttpRequest, asker: Asker, params: Params) -> HttpResponse:
     """POST /proxy/clicks"""
     click = asked.click(_body(request))
     exposures.send_click(
         Click(
             exposure_id=click.exposure_id,
-            shop_id=shop.id,
+            shop_id=asker.shop.id,
             at=datetime.now(UTC),
             product_id=click.product_id,
             visitor=click.visitor,
@@ -160,11 +172,11 @@ def clicks(request: HttpRequest, shop: OnlineShop, params: Params) -> HttpRespon
 
 
 @signed("POST")
-def withdraw(request: HttpRequest, shop: OnlineShop, params: Params) -> HttpResponse:
+def withdraw(request: HttpRequest, asker: Asker, params: Params) -> HttpResponse:
     """POST /proxy/withdraw: a visitor took their consent back. Only who holds the id can name it."""
     visitor = asked.withdrawal(_body(request))
     try:
-        arrivals.send_withdrawal(shop.id, visitor)
+        arrivals.send_withdrawal(asker.shop.id, visitor)
     except Transient as error:
         raise Problem(503, "try_again", "the withdrawal could not be taken at the moment") from error
     response = HttpResponse(_json({"accepted": True}), status=202, content_type="application/json")

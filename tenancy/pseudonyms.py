@@ -57,6 +57,12 @@ def of(shop: Shop) -> Pseudonyms:
     return opened
 
 
+def held(shop_id: int, domain: str) -> Pseudonyms | None:
+    """The pseudonyms of a shop if this process has opened its key."""
+    with _lock:
+        return _kept.get((shop_id, domain))
+
+
 def forget(shop: Shop) -> None:
     """Drop what this process holds of the shop's key."""
     with _lock:

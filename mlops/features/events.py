@@ -325,6 +325,7 @@ class Exposure:
         visitor: pseudonymous storefront id, or None without consent.
         product_ids: shown products, in rank order.
         version_id: primary key of the registered version; None when no version answered.
+        reasons: why each product is there, in rank order; nothing where an earlier build wrote it.
         excluded: why it does not count, when that is known at once.
     """
 
@@ -339,6 +340,7 @@ class Exposure:
     context_product_id: int | None = None
     latency_us: int = 0
     excluded: Exclusion | None = None
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -305,6 +305,12 @@ class Exposure(ShopOwned):
     visitor = models.CharField(max_length=64, null=True)
     context_product_id = models.BigIntegerField(null=True)
     product_ids = ArrayField(models.BigIntegerField(), help_text="in rank order")
+    reasons = ArrayField(
+        models.CharField(max_length=16),
+        default=list,
+        db_default=[],
+        help_text="why each is there, in rank order",
+    )
     latency_us = models.IntegerField(default=0)
     excluded = models.CharField(
         max_length=16,

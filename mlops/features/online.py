@@ -19,7 +19,7 @@ from typing import Any
 from django.db import connection, transaction
 from redis.exceptions import RedisError
 
-from mlops.features import news
+from mlops.features import newcomers, news, tombstones
 from mlops.features.money import written
 from tenancy.errors import Transient
 from tenancy.locks import LockKind, lock
@@ -209,6 +209,8 @@ def forget(shop_id: int, domain: str) -> None:
     """Drop all that is kept of a shop."""
     client().hdel(key("shops"), domain)
     client().delete(_cards_key(shop_id), _newest_key(shop_id), _changes_key(shop_id))
+    newcomers.forget(shop_id)
+    tombstones.forget_online(shop_id)
 
 
 @scoped

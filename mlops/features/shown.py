@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from django.db import connection, transaction
 
@@ -23,10 +24,13 @@ LOCK_WAIT_S = 30.0
 class Recorded:
     """Args:
     unknown: clicks whose exposure is not here (yet), or did not show that product: nothing was written for them.
+    reasons: why the products of the other clicks had been shown, in the order of `known`.
     """
 
     new: int
     unknown: tuple[Click, ...] = ()
+    known: tuple[Click, ...] = ()
+    reasons: tuple[str, ...] = ()
 
 
 def record_exposures(exposures: Sequence[Exposure]) -> Recorded:
@@ -46,12 +50,13 @@ def record_exposures(exposures: Sequence[Exposure]) -> Recorded:
             with connection.cursor() as cursor:
                 cursor.execute(
                     "insert into features_exposure (shop_id, exposure_id, at, slot, served_by, version_id,"
-                    " visitor, context_product_id, product_ids, latency_us, excluded)"
+                    " visitor, context_product_id, product_ids, latency_us, excluded, reasons)"
                     " select %s, u.exposure_id, u.at, u.slot, u.served_by, u.version_id, u.visitor, u.context,"
-                    " u.products::bigint[], u.latency, u.excluded from unnest(%s::text[], %s::timestamptz[],"
+                    " u.products::bigint[], u.latency, u.excluded, string_to_array(u.reasons, ',')"
+                    " from unnest(%s::text[], %s::timestamptz[],"
                     " %s::text[], %s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::integer[],"
-                    " %s::text[]) as u(exposure_id, at, slot, served_by, version_id, visitor, context, products,"
-                    " latency, excluded)"
+                    " %s::text[], %s::text[]) as u(exposure_id, at, slot, served_by, version_id, visitor, context,"
+                    " products, latency, excluded, reasons)"
                     " on conflict (shop_id, exposure_id) do nothing returning exposure_id",
                     [
                         shop.pk,
@@ -65,6 +70,7 @@ def record_exposures(exposures: Sequence[Exposure]) -> Recorded:
                         [id_list(each.product_ids) for each in rows],
                         [each.latency_us for each in rows],
                         [each.excluded for each in rows],
+                        [",".join(each.reasons) for each in rows],
                     ],
                 )
                 added = [row[0] for row in cursor.fetchall()]
@@ -84,6 +90,8 @@ def record_clicks(clicks: Sequence[Click]) -> Recorded:
     """
     new = 0
     unknown: list[Click] = []
+    known: list[Click] = []
+    reasons: list[str] = []
     by_shop: dict[int, list[Click]] = defaultdict(list)
     for each in clicks:
         by_shop[each.shop_id].append(each)
@@ -94,13 +102,15 @@ def record_clicks(clicks: Sequence[Click]) -> Recorded:
             mine = tombstones.without(shop, mine)
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "select exposure_id, product_ids from features_exposure"
+                    "select exposure_id, product_ids, reasons from features_exposure"
                     " where shop_id = %s and exposure_id = any(%s)",
                     [shop.pk, list({each.exposure_id for each in mine})],
                 )
-                shown = {row[0]: frozenset(row[1]) for row in cursor.fetchall()}
+                shown = {row[0]: dict(zip_longest(row[1], row[2])) for row in cursor.fetchall()}
                 good = [each for each in mine if each.product_id in shown.get(each.exposure_id, ())]
                 unknown += [each for each in mine if each.product_id not in shown.get(each.exposure_id, ())]
+                known += good
+                reasons += [shown[each.exposure_id][each.product_id] or "" for each in good]
                 cursor.execute(
                     "insert into features_outcome (shop_id, kind, key, exposure_id, at, product_id, visitor,"
                     " quantity, amount)"
@@ -122,4 +132,4 @@ def record_clicks(clicks: Sequence[Click]) -> Recorded:
             owed.renew(shop.pk, late)
         new += len(added)
     unknown += [each for left in by_shop.values() for each in left]
-    return Recorded(new=new, unknown=tuple(unknown))
+    return Recorded(new=new, unknown=tuple(unknown), known=tuple(known), reasons=tuple(reasons))

@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import connection
+from redis.exceptions import RedisError
 
 from mlops.features.events import (
     AttributeTold,
@@ -28,9 +29,13 @@ from mlops.features.events import (
     ProductChanged,
 )
 from tenancy import pseudonyms
+from tenancy.errors import Transient
 from tenancy.models import Shop
+from tenancy.redis import client, key
 from tenancy.scope import scoped
 
+# Present in a shop's copy once it is whole, so that "nobody was erased" and "Redis lost it" differ.
+_PUBLISHED = b"published"
 CUSTOMER, VISITOR = "customer", "visitor"
 Shown = TypeVar("Shown", Exposure, Click)
 # A shorter number stands for many things; the search after an erasure looks for no shorter one either.
@@ -52,15 +57,56 @@ class Erased:
 def set_up(shop: Shop, *, customers: Iterable[int], visitors: Iterable[str], now: datetime) -> None:
     """Remember that these were erased. Safe to repeat; call it in the transaction that erases them."""
     names = pseudonyms.of(shop)
-    marks = [names.mark(CUSTOMER, each) for each in customers] + [
+    marks: list[bytes] = [names.mark(CUSTOMER, each) for each in customers] + [
         names.mark(VISITOR, each) for each in visitors
     ]
+    # Before the commit: a mark too much hides somebody who is still there, one too few shows somebody who is not.
+    try:
+        if marks:
+            client().sadd(_online_key(shop.pk), *marks)
+    except RedisError as error:
+        raise Transient("the fast copy of the erased does not answer", code="redis_down") from error
     with connection.cursor() as cursor:
         cursor.execute(
             "insert into features_tombstone (shop_id, mark, set_up_at) select %s, u.mark, %s from unnest(%s::bytea[])"
             " as u(mark) on conflict (shop_id, mark) do nothing",
             [shop.pk, now, marks],
         )
+
+
+def is_erased(shop_id: int, mark: bytes) -> bool:
+    """Whether the mark of a customer or visitor is one of the erased: from the Redis copy, which is made when it is missing.
+
+    Raises:
+        RedisError: Redis does not answer.
+    """
+    published, erased = _in_copy(shop_id, mark)
+    if not published:
+        _publish(shop_id)
+        _, erased = _in_copy(shop_id, mark)
+    return erased
+
+
+def forget_online(shop_id: int) -> None:
+    """Drop the copy of a shop."""
+    client().delete(_online_key(shop_id))
+
+
+def _in_copy(shop_id: int, mark: bytes) -> tuple[bool, bool]:
+    found: Any = client().smismember(_online_key(shop_id), [_PUBLISHED, mark])
+    return bool(found[0]), bool(found[1])
+
+
+@scoped
+def _publish(shop_id: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("select mark from features_tombstone where shop_id = %s", [shop_id])
+        marks = [bytes(row[0]) for row in cursor.fetchall()]
+    client().sadd(_online_key(shop_id), _PUBLISHED, *marks)
+
+
+def _online_key(shop_id: int) -> str:
+    return key("erased", shop_id)
 
 
 @scoped

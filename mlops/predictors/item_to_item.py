@@ -62,6 +62,9 @@ class CoPurchase:
         found: Indices = at[known].astype(np.int32)
         return found
 
+    def sold(self, product_id: int) -> bool:
+        return len(self.positions([product_id])) > 0
+
     def recommend(self, query: Query, count: int, *, late: Callable[[], bool] | None = None) -> Recommended:
         """What goes with the context, then what trends; it knows nobody and looks at nothing else."""
         asked = self.positions(query.context)

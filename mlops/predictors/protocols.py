@@ -86,6 +86,10 @@ class Recommender(Protocol):
         """int64 [n_products], ascending: what it may name."""
         ...
 
+    def sold(self, product_id: int) -> bool:
+        """Whether it was bought before the version was made."""
+        ...
+
     def recommend(self, query: Query, count: int, *, late: Callable[[], bool] = ...) -> Recommended:
         """At most so many products, none of which is in the context.
 

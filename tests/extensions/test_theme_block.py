@@ -215,7 +215,9 @@ def test_without_consent_nobody_is_recognised(page: Page, shop: EmbeddedApp) -> 
     page.add_init_script("localStorage.setItem('devstore:consent', 'no')")
     open_product(page)
     expect(page.locator("shelfwise-recommendations [data-link]")).to_have_count(5)
-    assert "visitor" not in wait_for(shop, "/proxy/recommendations")
+    asked = wait_for(shop, "/proxy/recommendations")
+    assert not {"visitor", "recent"} & asked.keys()
+    assert page.evaluate("sessionStorage.getItem('shelfwise:recent')") is None
     assert page.evaluate("localStorage.getItem('shelfwise:visitor')") is None
 
 
@@ -226,6 +228,25 @@ def test_withdrawing_consent_forgets_the_visitor(page: Page, shop: EmbeddedApp) 
     assert page.evaluate("localStorage.getItem('shelfwise:visitor')")
     page.locator("[data-consent]").uncheck()
     page.wait_for_function("localStorage.getItem('shelfwise:visitor') === null")
+    page.wait_for_function("sessionStorage.getItem('shelfwise:recent') === null")
+
+
+@pytest.mark.browser
+def test_what_was_seen_in_this_session_is_told_and_goes_with_it(page: Page, shop: EmbeddedApp) -> None:
+    links = page.locator("shelfwise-recommendations [data-link]")
+    open_product(page)
+    expect(links).to_have_count(5)
+    first = wait_for(shop, "/proxy/recommendations")
+    assert "recent" not in first
+    shop.seen.clear()
+    links.first.click()
+    page.wait_for_load_state()
+    page.locator("shelfwise-recommendations").scroll_into_view_if_needed()
+    second = wait_for(shop, "/proxy/recommendations")
+    assert second["product_id"] != first["product_id"]
+    assert second["recent"] == first["product_id"]
+    seen = page.evaluate("JSON.parse(sessionStorage.getItem('shelfwise:recent'))")
+    assert seen == [second["product_id"], first["product_id"]]
 
 
 @pytest.mark.browser

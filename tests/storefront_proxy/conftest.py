@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mlops.deployments import router
-from storefront_proxy import outbox, shops, tiles, versions
+from storefront_proxy import lists, newcomers, outbox, shops, tiles, versions
 from tenancy.models import Shop
 from tests.mlops.shops import sell, stock, train
 from tests.storefront_proxy.storefront import Storefront
@@ -23,7 +23,7 @@ def _fresh_memory() -> Iterator[None]:
 
 
 def _forget() -> None:
-    for memory in (router, shops, tiles, versions):
+    for memory in (router, shops, tiles, versions, lists, newcomers):
         memory.forget()
 
 

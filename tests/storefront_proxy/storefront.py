@@ -20,13 +20,18 @@ PATH = "/proxy/recommendations"
 
 
 def signed(
-    domain: str, params: Sequence[tuple[str, str]], *, secret: str | None = None, at: float | None = None
+    domain: str,
+    params: Sequence[tuple[str, str]],
+    *,
+    secret: str | None = None,
+    at: float | None = None,
+    customer: int | None = None,
 ) -> str:
     """A query string with Shopify's parameters and signature added."""
     pairs = [
         *params,
         ("shop", domain),
-        ("logged_in_customer_id", ""),
+        ("logged_in_customer_id", "" if customer is None else str(customer)),
         ("path_prefix", "/apps/shelfwise"),
         ("timestamp", str(int(time.time() if at is None else at))),
     ]
@@ -52,14 +57,14 @@ class Storefront:
         self.domain = domain
         self.client = Client(raise_request_exception=True)
 
-    def ask(self, **params: object) -> Any:
-        """GET recommendations; a list as value repeats the parameter."""
+    def ask(self, *, customer: int | None = None, **params: object) -> Any:
+        """GET recommendations, as a signed-in customer or nobody; a list as value repeats the parameter."""
         pairs = [
             (name, str(each))
             for name, value in params.items()
             for each in (value if isinstance(value, list) else [value])
         ]
-        response = self.client.get(f"{PATH}?{signed(self.domain, pairs)}")
+        response = self.client.get(f"{PATH}?{signed(self.domain, pairs, customer=customer)}")
         outbox.drain()  # as its thread does some milliseconds later
         return response
 

@@ -10,6 +10,7 @@
   const STAFF = 'shelfwise:staff';
   const CLICKED = 'shelfwise:clicked';
   const MARK = 'shelfwise:mark';
+  const RECENT = 'shelfwise:recent'; // products seen in this session, newest first
   const DAY = 86400000;
 
   const read = (store, key, otherwise) => {
@@ -97,7 +98,10 @@
       this.proxy = ownAddress(root + proxy);
       this.row = this.querySelector('[data-products]');
       this.status = this.querySelector('[data-status]');
-      if (/^\d+$/.test(productId)) this.followClick(productId);
+      if (/^\d+$/.test(productId)) {
+        this.followClick(productId);
+        this.recognised().then((may) => may && this.recent());
+      }
       if (read('sessionStorage', MARK, false)) this.markCart();
       this.watch = new IntersectionObserver(
         (entries) => {
@@ -129,7 +133,12 @@
       const query = new URLSearchParams({ slot: this.slotName, limit: this.dataset.limit });
       if (this.dataset.productId) query.set('product_id', this.dataset.productId);
       if (this.dataset.cart) query.set('cart', this.dataset.cart);
-      if (await this.recognised()) query.set('visitor', held() || 'new');
+      if (await this.recognised()) {
+        query.set('visitor', held() || 'new');
+        const recent = this.recent();
+        if (recent.length) query.set('recent', recent.join());
+      }
+      if (this.dataset.repeats) query.set('repeats', this.dataset.repeats);
       const staff = read('localStorage', STAFF, '');
       if (staff) query.set('staff', staff);
       if (navigator.webdriver) query.set('automated', '1');
@@ -138,10 +147,18 @@
       if (!answer.products?.length) throw new Error('empty');
       return answer;
     }
+    /** What was seen before in this session; the product of this page joins it. */
+    recent() {
+      const id = this.dataset.productId;
+      const seen = [].concat(read('sessionStorage', RECENT, [])).filter((each) => /^\d{1,18}$/.test(each) && each !== id);
+      if (id) write('sessionStorage', RECENT, [id, ...seen].slice(0, 20));
+      return seen.slice(0, 20);
+    }
     /** Whether the visitor may be recognised. Without consent the id goes from browser and cart, and the app unlinks it. */
     async recognised() {
       if (await consented()) return true;
       const visitor = held();
+      write('sessionStorage', RECENT, null);
       if (!visitor) return false;
       write('localStorage', VISITOR, null);
       this.tell('withdraw', { visitor });

@@ -62,6 +62,10 @@ class ShopRecommender:
                 f"{signals.n_items} products, but a table of {len(self.content_.indptr_) - 1} rows"
             )
 
+    def sold(self, product_id: int) -> bool:
+        at = _positions(self.product_ids_, (product_id,))
+        return len(at) > 0 and bool(self.model_.signals.known[at[0]])
+
     def recommend(self, query: Query, count: int, *, late: Callable[[], bool] = never) -> Recommended:
         context = _positions(self.product_ids_, query.context)
         known = self.model_.signals.known
