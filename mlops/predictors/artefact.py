@@ -45,12 +45,14 @@ class Loaded:
     Args:
         held: what was learnt.
         about: what the trainer wrote of it: hyperparameters, seed, snapshot, window, metrics.
+        size: bytes of the artefact, and about those that it takes in memory.
     """
 
     held: Recommender | DemandBook
     manifest: Mapping[str, Any]
     about: Mapping[str, Any]
     digest: str
+    size: int
 
     @property
     def predictor(self) -> Recommender:
@@ -122,7 +124,7 @@ def unpack(content: bytes, *, digest: str) -> Loaded:
             raise BadArtefact("the arrays are not those that the manifest lists")
         for each in arrays.values():
             each.setflags(write=False)
-        return Loaded(kind.from_arrays(arrays), manifest, manifest["about"], digest)
+        return Loaded(kind.from_arrays(arrays), manifest, manifest["about"], digest, len(content))
     except BadArtefact:
         raise
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:

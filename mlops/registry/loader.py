@@ -9,8 +9,9 @@ from mlops.features import sealed
 from mlops.predictors import artefact
 from mlops.predictors.artefact import Loaded
 
-# A predictor of 5,000 products is 16 MB in memory, so this is at most 1 GB of versions in use.
 MOST_KEPT = 64
+# A two-stage version of 5,000 products takes 20 to 150 MB. The newest asked for stays, however large it is.
+MOST_BYTES = 2**30
 KIND = "artefact"
 
 _lock = threading.Lock()
@@ -31,7 +32,9 @@ def load(shop_id: int, digest: str) -> Loaded:
     loaded = artefact.unpack(sealed.read(shop_id, digest, kind=KIND), digest=digest)
     with _lock:
         _kept[shop_id, digest] = loaded
-        while len(_kept) > MOST_KEPT:
+        while len(_kept) > 1 and (
+            len(_kept) > MOST_KEPT or sum(each.size for each in _kept.values()) > MOST_BYTES
+        ):
             _kept.popitem(last=False)
     return loaded
 

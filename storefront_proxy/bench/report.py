@@ -10,6 +10,10 @@ from storefront_proxy.bench.load import Measured
 FLOOR = "constant view"
 VERIFIED = "verified constant"
 FULL = "recommendations"
+# No list of these is kept: a customer's is private, and each session is another.
+CUSTOMER = "of a customer"
+SESSION = "of a session"
+ANSWERS = (FULL, CUSTOMER, SESSION)
 BEGIN, END = "<!-- bench-serving: begin -->", "<!-- bench-serving: end -->"
 
 

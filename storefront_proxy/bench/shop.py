@@ -1,11 +1,11 @@
-"""A shop for measuring the serving path: a full catalogue, and a predictor of full size with made-up neighbours.
+"""A shop for measuring the serving path: a full catalogue, and a recommender of full size that was made up.
 
-What is recommended does not matter here, how much has to be read for it does: every product has as many neighbours as a
-trained one may have, and a tenth of the catalogue is sold out.
+What is recommended does not matter here, how much has to be read for it does; a tenth of the catalogue is sold out.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -15,18 +15,18 @@ from mlops.deployments import store as deployments
 from mlops.features import online
 from mlops.features.events import STOREFRONT_SLOTS, ProductChanged, Source, VariantState
 from mlops.predictors import artefact
-from mlops.predictors.item_to_item import CoPurchase
-from mlops.predictors.neighbours import Neighbours
-from mlops.predictors.popularity import Trending
+from mlops.predictors.recommend.shop import ShopRecommender
 from mlops.registry import store as registry
 from mlops.registry.models import UseCase
 from mlops.registry.store import Lineage
 from mlops.validation import gate
+from storefront_proxy.bench import recommender
+from tenancy import pseudonyms
 from tenancy.models import Shop
 from tenancy.scope import scope
 
 DOMAIN = "bench-serving.myshopify.com"
-NEIGHBOURS = 200
+NEIGHBOURS = 300
 
 
 def make(*, products: int, now: datetime) -> Shop:
@@ -43,7 +43,7 @@ def make(*, products: int, now: datetime) -> Shop:
             version = registry.register(
                 shop,
                 use_case=UseCase.RECOMMENDATIONS,
-                content=artefact.pack(_predictor(products), {}),
+                content=artefact.pack(_recommender(shop, products), {}),
                 metrics={"measured": False},
                 lineage=Lineage(
                     run_id=0,
@@ -93,18 +93,8 @@ def _product(number: int, now: datetime) -> ProductChanged:
     )
 
 
-def _predictor(products: int) -> CoPurchase:
-    generator = np.random.default_rng(1)
-    kept = min(NEIGHBOURS, products - 1)
-    indices = np.concatenate(
-        [
-            (row + generator.choice(products - 1, kept, replace=False) + 1) % products
-            for row in range(products)
-        ]
-    ).astype(np.int32)
-    scores = np.tile(np.linspace(0.5, 0.01, kept, dtype=np.float32), products)
-    indptr = np.arange(0, products * kept + 1, kept, dtype=np.int32)
-    table = Neighbours(indptr, indices, scores)
-    order = generator.permutation(products).astype(np.int32)
-    trending = Trending(order, np.linspace(100.0, 1.0, products, dtype=np.float32))
-    return CoPurchase(np.arange(1, products + 1, dtype=np.int64), table, table, trending)
+def _recommender(shop: Shop, products: int) -> ShopRecommender:
+    """Its customers are the shop's own numbers from 1 on."""
+    made, names = recommender.made(products=products, kept=NEIGHBOURS), pseudonyms.of(shop)
+    customers = sorted(names.of_customer(each) for each in range(1, len(made.customers_) + 1))
+    return replace(made, customers_=np.array(customers, np.int64))

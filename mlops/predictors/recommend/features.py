@@ -249,6 +249,7 @@ def _of_generators(
     inside = np.arange(width)[None, :] < lengths[:, None]
     padded = np.full((n, width), -np.inf, np.float32)
     ranks = np.empty((n, width), np.float32)
+    offset = np.arange(n)[:, None] * width
     silent = np.full(len(query), np.nan, np.float32)
     place: npt.NDArray[np.floating] = np.arange(width, dtype=np.float32)[None, :]
     some = None if bool(counted.all()) else np.zeros((n, width), bool)
@@ -264,7 +265,7 @@ def _of_generators(
         if some is not None:
             ahead = np.take_along_axis(some, order, axis=1)
             place = np.cumsum(ahead, axis=1, dtype=np.float32) - ahead
-        np.put_along_axis(ranks, order, place, axis=1)
+        ranks.reshape(-1)[order + offset] = place
         best = padded if some is None else np.where(some, padded, -np.inf)
         columns[f"{name}:ratio"] = found / best.max(axis=1, initial=1e-9)[query]
         columns[f"{name}:rank"] = np.where(found > 0, ranks[inside], np.nan)

@@ -1,8 +1,9 @@
 """`manage.py bench_serving`: what a signed answer costs on this machine, beside two floors.
 
-Three addresses are measured in turn at each concurrency, in one run, on the same two web workers and through the same
-middleware: a view that returns a constant; the same constant behind the verification of signature, time and shop; and
-recommendations, 10 products out of 200 candidates. The load generator shares the machine's cores. It keeps its connections
+Five questions are measured in turn at each concurrency, in one run, on the same two web workers and through the same
+middleware: a view that returns a constant; the same constant behind the verification of signature, time and shop;
+recommendations, 10 products out of 200 candidates, for who is not known; those of signed-in customers; and those of
+sessions. Then versions of both sizes are loaded and asked in a process of their own. The load generator shares the machine's cores. It keeps its connections
 alive and checks each body; anything but a good 200 is counted as failed, and one failure fails the run.
 
 Postgres and Valkey are the run's own, under <var>/bench, and stop at the end.
@@ -35,11 +36,13 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from mlops.features.models import Exposure
+from mlops.predictors import artefact
 from shopify_app.verify.signatures import proxy_message
 from storefront_proxy import exposures
-from storefront_proxy.bench import report, shop
+from storefront_proxy.bench import inference, recommender, report, shop
+from storefront_proxy.bench.inference import Cost
 from storefront_proxy.bench.load import Measured, Plan
-from storefront_proxy.bench.report import FLOOR, FULL, VERIFIED, Row, Targets
+from storefront_proxy.bench.report import ANSWERS, CUSTOMER, FLOOR, FULL, SESSION, VERIFIED, Row, Targets
 from tenancy.embedded import Embedded
 from tenancy.scope import unscoped
 
@@ -47,6 +50,7 @@ INSIDE = "SHELFWISE_BENCH_INSIDE"
 PAGE = "docs/benchmarks.md"
 SHOWN = 10
 WARM_S = 1.0
+MOST_ASKED = 20_000
 
 
 class Command(BaseCommand):
@@ -69,6 +73,12 @@ class Command(BaseCommand):
             help="connections, with commas between (1,8,32)",
         )
         parser.add_argument("--products", type=int, default=4732, help="size of the catalogue (4732)")
+        parser.add_argument(
+            "--sizes",
+            type=_sizes,
+            default=(5_000, 50_000),
+            help="products of the versions that are loaded and asked (5000,50000)",
+        )
         parser.add_argument("--workers", type=int, default=2, help="web workers (2)")
         parser.add_argument(
             "--json", action="store_true", help="print the figures as JSON instead of a table"
@@ -114,9 +124,9 @@ class Command(BaseCommand):
         with _web(workers=options["workers"]) as (server, port):
             _check(port, domain)
             for clients in options["concurrency"]:
-                for path in (FLOOR, VERIFIED, FULL):
+                for path in (FLOOR, VERIFIED, *ANSWERS):
                     row, good = self._window(server, port, domain, path, clients, rows, options)
-                    answered += good if path == FULL else 0
+                    answered += good if path in ANSWERS else 0
                     rows.append(row)
                     self._say(options, report.line(row))
         # The web server has ended in order: what its workers still held is in the stream.
@@ -125,12 +135,24 @@ class Command(BaseCommand):
         self._say(options, f"exposures: {answered:,} answers, {kept:,} rows in Postgres")
         missed = Targets().missed(rows)
         self._say(options, "targets at 8 connections: " + ("; ".join(missed) or "kept"))
+        costs = [_cost(products) for products in options["sizes"]]
+        self._say(options, inference.markdown(costs))
         if options["json"]:
-            figures = {"rows": [asdict(each) for each in rows], "answers": answered, "exposures": kept}
+            figures = {
+                "rows": [asdict(each) for each in rows],
+                "answers": answered,
+                "exposures": kept,
+                "versions": [asdict(each) for each in costs],
+            }
             self.stdout.write(json.dumps(figures, indent=2))
         if options["write"]:
             page = settings.BASE_DIR / PAGE
-            page.write_text(report.replaced(page.read_text(), report.markdown(rows, _about(options, kept))))
+            page.write_text(
+                report.replaced(
+                    page.read_text(),
+                    report.markdown(rows, _about(options, kept)) + "\n" + inference.markdown(costs),
+                )
+            )
         failed = sum(each.failed for each in rows)
         if failed or kept != answered:
             raise CommandError(f"{failed} failed requests; {answered} answers left {kept} exposures")
@@ -152,13 +174,12 @@ class Command(BaseCommand):
         rows: Sequence[Row],
         options: dict[str, Any],
     ) -> tuple[Row, int]:
-        part, times = (b'"product_id":', SHOWN) if path == FULL else (b'"canned":', 1)
-        signed = _signed_queries(domain, options["products"])
+        part, times = (b'"product_id":', SHOWN) if path in ANSWERS else (b'"canned":', 1)
+        signed = _signed_queries(domain, options["products"], path)
         targets = {
             FLOOR: ["/bench/constant"],
             VERIFIED: [f"/bench/verified?{each}" for each in signed],
-            FULL: [f"/proxy/recommendations?{each}" for each in signed],
-        }[path]
+        }.get(path, [f"/proxy/recommendations?{each}" for each in signed])
         spent = _cpu_s(server)
         found = _load(Plan(port, targets, part.decode(), times, clients, WARM_S, options["seconds"]))
         now_spent = _cpu_s(server)
@@ -187,6 +208,33 @@ def _numbers(text: str) -> tuple[int, ...]:
     return found
 
 
+def _sizes(text: str) -> tuple[int, ...]:
+    found = tuple(int(each) for each in text.split(","))
+    if not found or not all(10 <= each <= 200_000 for each in found):
+        raise ArgumentTypeError("numbers from 10 to 200000 with commas between")
+    return found
+
+
+def _cost(products: int) -> Cost:
+    """What a version of this size costs, in a process of its own."""
+    # A table of 50,000 products is never as full as one of 5,000: few of the pairs were ever bought together.
+    kept = shop.NEIGHBOURS if products <= 20_000 else shop.NEIGHBOURS // 3
+    path = Path(settings.VAR_DIR) / "version.bin"
+    path.write_bytes(artefact.pack(recommender.made(products=products, kept=kept), {}))
+    done = subprocess.run(
+        [sys.executable, "-m", "storefront_proxy.bench.inference", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=settings.BASE_DIR,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )
+    path.unlink()
+    if done.returncode:
+        raise CommandError(f"the version could not be measured:\n{done.stderr[-1500:]}")
+    return Cost(**json.loads(done.stdout))
+
+
 def _check(port: int, domain: str) -> None:
     """One request by hand: a fast answer that recommends nothing would be worth nothing; nor one that asks no proof."""
     query = _signed_queries(domain, 10)[0]
@@ -199,21 +247,26 @@ def _check(port: int, domain: str) -> None:
             raise CommandError(f"/{path} does not verify")
 
 
-def _signed_queries(domain: str, products: int) -> list[str]:
-    """300 signed queries, two thirds for product pages, the rest for carts and the home page. Valid for 90 s."""
+def _signed_queries(domain: str, products: int, path: str = FULL) -> list[str]:
+    """Signed queries, two thirds for product pages, the rest for carts and the home page. Valid for 90 s.
+
+    300 of them, of nobody; or more than are asked in a window, so that each is another customer's or session's.
+    """
     drawn = random.Random(1)  # noqa: S311 not cryptography
     queries = []
-    for number in range(300):
+    for number in range(300 if path not in (CUSTOMER, SESSION) else MOST_ASKED):
         ask: dict[str, str] = {"slot": "product_page", "product_id": str(drawn.randint(1, products))}
         if number % 6 == 4:
             ask = {"slot": "cart", "cart": ",".join(str(drawn.randint(1, products)) for _ in range(4))}
         if number % 6 == 5:
             ask = {"slot": "home"}
+        if path == SESSION:
+            ask["recent"] = ",".join(str(drawn.randint(1, products)) for _ in range(3))
         ask |= {
             "limit": str(SHOWN),
             "visitor": f"visitor-{number:08d}",
             "shop": domain,
-            "logged_in_customer_id": "",
+            "logged_in_customer_id": str(drawn.randint(1, products)) if path == CUSTOMER else "",
             "path_prefix": "/apps/shelfwise",
             "timestamp": str(int(time.time())),
         }
