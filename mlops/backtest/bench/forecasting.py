@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,7 +58,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class _Truth:
+class Truth:
     """What is scored: rows of the panel, y of the horizon, and what it is scaled by."""
 
     question: Question
@@ -82,7 +82,7 @@ def scored(
     """
     folder = work / demand.name / demand.origin.name
     folder.mkdir(parents=True, exist_ok=True)
-    truth = _truth(demand)
+    truth = truth_of(demand)
     ours = folder / "ours.parquet"
     asked: list[str | Path] = [
         "--history",
@@ -133,7 +133,8 @@ def scored(
     return Origin(demand, truth.scales.weight, patterns(past).astype(np.int32), tuple(found))
 
 
-def _truth(demand: DemandSet) -> _Truth:
+def truth_of(demand: DemandSet) -> Truth:
+    """What the origin's files ask and what came true."""
     question = read_question(
         demand.history, demand.future, demand.static,
         horizon=demand.horizon, freq=demand.freq, today=datetime.now(UTC).date(),
@@ -151,6 +152,7 @@ def _truth(demand: DemandSet) -> _Truth:
         horizon=panel.grid.horizon,
         price=None if panel.price is None else panel.price[scored_rows],
     )
+    scales = replace(scales, weight=_revenue(demand, question, scored_rows, scales.weight))
     # The file's own levels, also those that our reader takes for none.
     static = None if demand.static is None else pl.read_parquet(demand.static)
     order = pl.DataFrame({"unique_id": [panel.ids[row] for row in scored_rows]})
@@ -164,7 +166,24 @@ def _truth(demand: DemandSet) -> _Truth:
                 maintain_order="left",
             )[name]
             levels[name] = told.cast(pl.String).fill_null("").rank("dense").to_numpy().astype(np.int32)
-    return _Truth(question, scored_rows.astype(np.int32), y[0][scored_rows], scales, levels)
+    return Truth(question, scored_rows.astype(np.int32), y[0][scored_rows], scales, levels)
+
+
+def _revenue(demand: DemandSet, question: Question, rows: np.ndarray, otherwise: Doubles) -> Doubles:
+    """What each series brought in the last steps as the history's column `revenue` tells; `otherwise` without one."""
+    table = pl.scan_parquet(demand.history)
+    if "revenue" not in table.collect_schema():
+        return otherwise
+    told = table.select(
+        pl.col("unique_id").cast(pl.String), pl.col("ds").cast(pl.Date), pl.col("revenue").cast(pl.Float64)
+    ).collect()
+    grid = question.panel.grid
+    recent = told.filter(pl.col("ds") > grid.day(grid.steps - 1 - grid.horizon))
+    summed = recent.group_by("unique_id").agg(pl.col("revenue").fill_nan(0.0).fill_null(0.0).sum())
+    order = pl.DataFrame({"unique_id": [question.panel.ids[row] for row in rows]})
+    found = order.join(summed, on="unique_id", how="left", maintain_order="left")["revenue"].fill_null(0.0)
+    weight: Doubles = np.maximum(found.to_numpy(), 0.0)
+    return weight
 
 
 def _placed(question: Question, table: pl.DataFrame, columns: Sequence[str]) -> tuple[np.ndarray, Doubles]:
@@ -185,7 +204,7 @@ def _placed(question: Question, table: pl.DataFrame, columns: Sequence[str]) -> 
     return known, out
 
 
-def _answers(truth: _Truth, path: Path) -> tuple[Doubles, Doubles]:
+def _answers(truth: Truth, path: Path) -> tuple[Doubles, Doubles]:
     table = pl.read_parquet(path).with_columns(
         pl.col("unique_id").cast(pl.String), pl.col("ds").cast(pl.Date)
     )
@@ -196,7 +215,7 @@ def _answers(truth: _Truth, path: Path) -> tuple[Doubles, Doubles]:
     return told[0], told[1:]
 
 
-def _scored(name: str, truth: _Truth, mean: Doubles, quantiles: Doubles | None, cost: Cost | None) -> Scored:
+def _scored(name: str, truth: Truth, mean: Doubles, quantiles: Doubles | None, cost: Cost | None) -> Scored:
     series = per_series(truth.y, mean, quantiles, truth.scales, block=truth.block)
     past = truth.question.panel.y[truth.rows]
     levels = wrmsse(past, truth.y, mean, truth.scales.weight, truth.levels)

@@ -16,6 +16,7 @@ from django.core.management import call_command
 from mlops.backtest.bench.ablation import emptied, kept
 from mlops.backtest.bench.answers import read_truth
 from mlops.backtest.bench.floors import Floor, Shape, cut, shaped, table
+from mlops.backtest.bench.forecasting import truth_of
 from mlops.backtest.bench.lines import daily, made
 from mlops.backtest.bench.parts import replaced
 from mlops.backtest.bench.sets import Window, demand_sets, ranking_sets
@@ -150,6 +151,20 @@ def test_forecasts_are_measured_beside_rules(data: Path, tmp_path: Path) -> None
     told = bench("forecast", "--data", data, "--window", "test", "--work", tmp_path)
     names = [each.split("|")[1].strip() for each in told.splitlines() if each.startswith("| ")]
     assert {"**Shelfwise**", "seasonal naive", "window mean", "TSB", "Croston (SBA)", "Theta"} <= set(names)
+
+
+def test_series_weigh_by_the_revenue_that_the_history_tells(data: Path) -> None:
+    origin = data / "daily" / "bench" / "origin_3"
+    history = pl.read_parquet(origin / "history.parquet")
+    last = history["ds"].max()
+    told = history.with_columns((pl.col("unique_id") == "s3").cast(pl.Float64).alias("revenue"))
+    told.write_parquet(origin / "history.parquet")
+    try:
+        weight = truth_of(demand_sets(data, Window.TEST)[0]).scales.weight
+    finally:
+        history.write_parquet(origin / "history.parquet")
+    assert weight.sum() == 14.0  # one a day, of the last horizon alone
+    assert last == date(2024, 1, 1) + timedelta(days=220 - 14 - 1)
 
 
 def test_shops_are_cut_out_by_whole_customers(data: Path) -> None:
