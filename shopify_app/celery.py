@@ -113,6 +113,11 @@ def make() -> Celery:
                 "schedule": 5.0,
                 "options": {"queue": "train", "expires": 5},
             },
+            "training.observe_all": {
+                "task": "training.observe_all",
+                "schedule": 3600.0,
+                "options": {"queue": "train", "expires": 3600},
+            },
             "privacy.tick": {
                 "task": "privacy.tick",
                 "schedule": 5.0,

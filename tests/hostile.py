@@ -38,6 +38,8 @@ _SAMPLES = {
     "redaction_id": "1",
     "resource": "orders",
     "view": "product_offer",
+    "variant_id": "10",
+    "promotion_id": "1",
 }
 
 

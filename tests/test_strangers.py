@@ -78,7 +78,7 @@ OPEN_TO_ALL = {"/healthz": {b"GET", b"HEAD"}}
 
 # Written by the product's own clock, whatever a stranger sends: the reconciliation sweep keeps its marks here.
 BY_THE_CLOCK = {
-    "sync_sweep", "features_fieldprofile", "validation_dailycheck", "validation_suiteversion", "feature_store_viewversion",
+    "sync_sweep", "features_fieldprofile", "validation_dailycheck", "validation_suiteversion", "feature_store_viewversion", "demand_adaptation",
     "feature_store_featureday",
 }  # fmt: skip
 

@@ -47,6 +47,12 @@ export type Quarantine = Shapes["QuarantineShape"];
 export type Held = Shapes["HeldRowShape"];
 export type ReplayedRows = Shapes["ReplayedShape"];
 export type Storefront = Shapes["StorefrontShape"];
+export type Demand = Shapes["DemandShape"];
+export type DemandRow = Shapes["DemandRowShape"];
+export type DemandSeries = Shapes["DemandSeriesShape"];
+export type Promotion = Shapes["PromotionShape"];
+export type Promotions = Shapes["PromotionsShape"];
+export type BuyingTerms = Shapes["AllTermsShape"];
 export type BrowserLink = Shapes["BrowserLinkShape"];
 export type ProblemDetail = Shapes["ProblemDetail"];
 
@@ -82,6 +88,19 @@ export const getIncidents = (before: number | null, signal: AbortSignal) =>
   read<Incidents>(before === null ? "incidents?limit=10" : `incidents?limit=10&before=${before}`, signal);
 export const getDeadLetters = (before: number | null, signal: AbortSignal) =>
   read<DeadLetters>(before === null ? "webhooks/dead?limit=10" : `webhooks/dead?limit=10&before=${before}`, signal);
+
+export const getDemand = (query: string, signal: AbortSignal) => read<Demand>(`demand?${query}`, signal);
+export const getDemandTotal = (signal: AbortSignal) => read<DemandSeries>("demand/total", signal);
+export const getDemandSeries = (id: string, signal: AbortSignal) =>
+  read<DemandSeries>(`demand/variants/${encodeURIComponent(id)}`, signal);
+export const getPromotions = (signal: AbortSignal) => read<Promotions>("demand/promotions", signal);
+export const getBuyingTerms = (signal: AbortSignal) => read<BuyingTerms>("demand/terms", signal);
+export const askForForecast = (reason: string) => write<Training>("POST", "demand/forecast", { reason });
+export const changeBuyingTerms = (order: Shapes["TermsOrderRequest"]) => write<BuyingTerms>("PUT", "demand/terms", order);
+export const planPromotion = (order: Shapes["PromotionOrderRequest"]) => write<Promotion>("POST", "demand/promotions", order);
+export const cancelPromotion = (id: string) => write<Promotions>("DELETE", `demand/promotions/${encodeURIComponent(id)}`, {});
+export const downloadDemand = (query: string) => download(`demand/export?${query}`, "demand.csv");
+export const downloadPurchaseOrder = () => download("demand/purchase-order", "purchase-order.csv");
 
 export const getPrivacy = (signal: AbortSignal) => read<Privacy>("privacy", signal);
 export const getCertificate = (id: string) =>

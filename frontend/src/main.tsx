@@ -7,6 +7,8 @@ import { Audit } from "./pages/Audit";
 import { Data } from "./pages/Data";
 import { DataAudit } from "./pages/DataAudit";
 import { Features } from "./pages/Features";
+import { Demand } from "./pages/Demand";
+import { DemandOf } from "./pages/DemandOf";
 import { Metafields } from "./pages/Metafields";
 import { Overview } from "./pages/Overview";
 import { Privacy } from "./pages/Privacy";
@@ -28,6 +30,7 @@ function App() {
           Overview
         </s-link>
         <s-link href="/versions">Versions</s-link>
+        <s-link href="/demand">Demand</s-link>
         <s-link href="/data">Data</s-link>
         <s-link href="/privacy">Privacy</s-link>
         <s-link href="/audit">Change log</s-link>
@@ -47,6 +50,10 @@ function Page({ route }: { route: Route }) {
     case "version":
       // The key starts a fresh page when one version leads to another.
       return <Version key={route.id} id={route.id} />;
+    case "demand":
+      return <Demand />;
+    case "demand_of":
+      return <DemandOf key={route.id} id={route.id} />;
     case "data":
       return <Data />;
     case "privacy":

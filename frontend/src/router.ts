@@ -6,6 +6,8 @@ export type Route =
   | { page: "overview" }
   | { page: "versions" }
   | { page: "version"; id: string }
+  | { page: "demand" }
+  | { page: "demand_of"; id: string }
   | { page: "data" }
   | { page: "privacy" }
   | { page: "fields" }
@@ -25,6 +27,8 @@ export function routeOf(path: string): Route {
   if (first === "versions" && second !== undefined && parts.length === 2) {
     return { page: "version", id: safely(second) };
   }
+  if (first === "demand" && parts.length === 1) return { page: "demand" };
+  if (first === "demand" && second !== undefined && parts.length === 2) return { page: "demand_of", id: safely(second) };
   if (first === "data" && parts.length === 1) return { page: "data" };
   if (first === "privacy" && parts.length === 1) return { page: "privacy" };
   if (first === "data" && second === "fields" && parts.length === 2) return { page: "fields" };

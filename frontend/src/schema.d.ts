@@ -67,6 +67,161 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/demand": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A page of variants, and the forecast as a whole. */
+        get: operations["demand"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/demand/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every variant that matches, as CSV. */
+        get: operations["export_demand"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/demand/forecast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Ask for a new forecast; while one is being made, the same. */
+        post: operations["forecast"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/demand/promotions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Promotions of the last 400 days, and those to come. */
+        get: operations["promotions"];
+        put?: never;
+        /** @description Enter a promotion, past or to come. */
+        post: operations["plan_promotion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/demand/promotions/{promotion_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description Take a promotion out of the calendar. */
+        delete: operations["cancel_promotion"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/demand/purchase-order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What to order now, by vendor, as CSV. */
+        get: operations["draft_purchase_order"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/demand/terms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description How the shop buys: its own terms, and those of vendors and variants. */
+        get: operations["buying_terms"];
+        /** @description Change what is said of the shop, a vendor or a variant; null takes it back. */
+        put: operations["change_buying_terms"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/demand/total": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The whole shop day by day. */
+        get: operations["demand_total"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/demand/variants/{variant_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One variant day by day, with what a discount would do to it. */
+        get: operations["demand_series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/features": {
         parameters: {
             query?: never;
@@ -822,6 +977,56 @@ export interface components {
             /** @description how many reads the entry stands for */
             blocks: number;
         };
+        AccuracyShape: {
+            /** @description of truth at the inner origins; 0: nothing could be measured */
+            days: number;
+            /** Format: double */
+            mase: number | null;
+            /** Format: double */
+            naive_mase: number | null;
+            /**
+             * Format: double
+             * @description (forecast - sold) / sold
+             */
+            bias: number | null;
+            /**
+             * Format: double
+             * @description share of days inside the 90 % interval
+             */
+            coverage_90: number | null;
+            /**
+             * Format: double
+             * @description 1 - error / error of seasonal naive
+             */
+            fva: number | null;
+        };
+        AheadDayShape: {
+            /** Format: date */
+            day: string;
+            /** Format: double */
+            mean: number;
+            /**
+             * Format: double
+             * @description at full price
+             */
+            plain: number;
+            /** Format: double */
+            q05: number;
+            /** Format: double */
+            q25: number;
+            /** Format: double */
+            q75: number;
+            /** Format: double */
+            q95: number;
+            /** Format: double */
+            discount: number;
+        };
+        AllTermsShape: {
+            /** @description with what stands in for what was not said */
+            shop: components["schemas"]["TermsShape"];
+            /** @description of vendors and variants; only what was said */
+            own: components["schemas"]["TermsShape"][];
+        };
         AuditEntryShape: {
             id: number;
             /** Format: date-time */
@@ -946,6 +1151,107 @@ export interface components {
          * @enum {string}
          */
         DeliveryShapeStateEnum: "pending" | "done" | "dead";
+        DemandRowShape: {
+            variant_id: string;
+            product_id: string;
+            title: string;
+            sku: string;
+            vendor: string;
+            importance: components["schemas"]["ImportanceEnum"];
+            served: components["schemas"]["ServedEnum"];
+            pattern: components["schemas"]["PatternEnum"];
+            life: components["schemas"]["LifeEnum"];
+            /**
+             * Format: double
+             * @description units of the next 28 days
+             */
+            forecast: number;
+            /** Format: double */
+            low: number;
+            /**
+             * Format: double
+             * @description of the 90 % interval of that sum
+             */
+            high: number;
+            /**
+             * Format: double
+             * @description null: not tracked
+             */
+            stock: number | null;
+            /** @description null: for months, or not tracked */
+            cover_days: number | null;
+            /** Format: date */
+            runs_out_on: string | null;
+            /**
+             * Format: double
+             * @description chance that the stock lasts until an order of now arrives
+             */
+            covered: number;
+            reorder_point: number;
+            /** @description units to order now */
+            order: number;
+            lead_days: number;
+            /**
+             * Format: double
+             * @description not sold for want of stock in the last 28 days
+             */
+            lost_units: number;
+            /** Format: double */
+            lost_value: number;
+            accuracy: components["schemas"]["AccuracyShape"];
+        };
+        DemandSeriesShape: {
+            name: string;
+            /** @description null: the whole shop, or a group */
+            row: components["schemas"]["DemandRowShape"] | null;
+            history: components["schemas"]["SeriesDayShape"][];
+            ahead: components["schemas"]["AheadDayShape"][];
+            /**
+             * Format: double
+             * @description logarithm of demand for each unit of discount
+             */
+            slope: number | null;
+            promotions: components["schemas"]["PromotionShape"][];
+        };
+        DemandShape: {
+            /** Format: date */
+            today: string;
+            currency: string;
+            training: components["schemas"]["TrainingShape"];
+            /** @description null: no forecast yet */
+            whole: components["schemas"]["DemandWholeShape"] | null;
+            rows: components["schemas"]["DemandRowShape"][];
+            /** @description rows that match, on all pages */
+            found: number;
+        };
+        DemandWholeShape: {
+            version: string;
+            /** Format: date-time */
+            made_at: string;
+            /** Format: date */
+            first_day: string;
+            history_days: number;
+            knowledge: string;
+            variants: number;
+            by_naive: number;
+            to_order: number;
+            /** Format: double */
+            forecast: number;
+            /** Format: double */
+            lost_units: number;
+            /** Format: double */
+            lost_value: number;
+            /** Format: double */
+            wape: number | null;
+            /** Format: double */
+            wape_naive: number | null;
+            /** Format: double */
+            bias: number | null;
+            /** Format: double */
+            coverage_90: number | null;
+            /** @description days with a discount that were learnt from */
+            lift_days: number;
+        };
         DeployOrderRequest: {
             reason: string;
             /** @description id of the version to put live */
@@ -1172,6 +1478,13 @@ export interface components {
          * @enum {string}
          */
         ImportShapeStateEnum: "not_started" | "running" | "done" | "failed";
+        /**
+         * @description * `A` - A
+         *     * `B` - B
+         *     * `C` - C
+         * @enum {string}
+         */
+        ImportanceEnum: "A" | "B" | "C";
         IncidentPageShape: {
             incidents: components["schemas"]["IncidentShape"][];
             /** @description how many are open now, also on other pages */
@@ -1229,6 +1542,13 @@ export interface components {
          * @enum {string}
          */
         KindCountKindEnum: "page_viewed" | "product_viewed" | "collection_viewed" | "search_submitted" | "product_added_to_cart" | "product_removed_from_cart" | "cart_viewed" | "checkout_started" | "checkout_completed" | "recommendations_shown" | "recommendation_clicked";
+        /**
+         * @description * `usual` - usual
+         *     * `new` - new
+         *     * `dying` - dying
+         * @enum {string}
+         */
+        LifeEnum: "usual" | "new" | "dying";
         MarkedBrowser: {
             visitor: string;
             reason: components["schemas"]["MarkedBrowserReasonEnum"];
@@ -1358,6 +1678,13 @@ export interface components {
              */
             at?: string;
         };
+        /**
+         * @description * `shop` - shop
+         *     * `vendor` - vendor
+         *     * `variant` - variant
+         * @enum {string}
+         */
+        OfEnum: "shop" | "vendor" | "variant";
         OverviewShape: {
             /** Format: date-time */
             at: string;
@@ -1387,6 +1714,15 @@ export interface components {
             /** Format: double */
             pass_ratio: number;
         };
+        /**
+         * @description * `smooth` - smooth
+         *     * `erratic` - erratic
+         *     * `intermittent` - intermittent
+         *     * `lumpy` - lumpy
+         *     * `silent` - silent
+         * @enum {string}
+         */
+        PatternEnum: "smooth" | "erratic" | "intermittent" | "lumpy" | "silent";
         PeriodShape: {
             name: string;
             /** @description what lapses, for the merchant */
@@ -1442,6 +1778,30 @@ export interface components {
             /** @description the request field at fault, if one is */
             field: string | null;
             request_id: string;
+        };
+        PromotionOrderRequest: {
+            name: string;
+            /** Format: date */
+            starts_on: string;
+            /** Format: date */
+            ends_on: string;
+            percent: number;
+            /** @description null: all products */
+            products?: number[] | null;
+        };
+        PromotionShape: {
+            id: string;
+            name: string;
+            /** Format: date */
+            starts_on: string;
+            /** Format: date */
+            ends_on: string;
+            percent: number;
+            /** @description null: all */
+            products: string[] | null;
+        };
+        PromotionsShape: {
+            promotions: components["schemas"]["PromotionShape"][];
         };
         /**
          * @description * `keeping` - keeping
@@ -1573,6 +1933,26 @@ export interface components {
             /** @description id of the version you saw live; else 409 */
             expected_version: string;
         };
+        SeriesDayShape: {
+            /** Format: date */
+            day: string;
+            /** Format: double */
+            sold: number | null;
+            /**
+             * Format: double
+             * @description share of the day
+             */
+            without_stock: number;
+            /** Format: double */
+            discount: number;
+        };
+        /**
+         * @description * `model` - model
+         *     * `naive` - naive
+         *     * `relatives` - relatives
+         * @enum {string}
+         */
+        ServedEnum: "model" | "naive" | "relatives";
         ShopShape: {
             domain: string;
             name: string;
@@ -1739,6 +2119,37 @@ export interface components {
          * @enum {string}
          */
         SweptShapeStateEnum: "no_history" | "never" | "running" | "failed" | "done";
+        TermsOrderRequest: {
+            of: components["schemas"]["OfEnum"];
+            /** @default  */
+            key: string;
+            lead_days?: number | null;
+            late_days?: number | null;
+            minimum?: number | null;
+            pack?: number | null;
+            review_days?: number | null;
+            /** Format: double */
+            fill_a?: number | null;
+            /** Format: double */
+            fill_b?: number | null;
+            /** Format: double */
+            fill_c?: number | null;
+        };
+        TermsShape: {
+            of: components["schemas"]["OfEnum"];
+            key: string;
+            lead_days: number | null;
+            late_days: number | null;
+            minimum: number | null;
+            pack: number | null;
+            review_days: number | null;
+            /** Format: double */
+            fill_a: number | null;
+            /** Format: double */
+            fill_b: number | null;
+            /** Format: double */
+            fill_c: number | null;
+        };
         TestVisitorOrderRequest: {
             visitor: string;
             /** @description false: visits of this browser count again from now on */
@@ -2041,6 +2452,543 @@ export interface operations {
                 };
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    demand: {
+        parameters: {
+            query?: {
+                page?: number;
+                rising?: boolean;
+                search?: string;
+                /**
+                 * @description * `all` - all
+                 *     * `order` - order
+                 *     * `sold_out` - sold_out
+                 *     * `naive` - naive
+                 *     * `new` - new
+                 *     * `dying` - dying
+                 */
+                show?: "all" | "order" | "sold_out" | "naive" | "new" | "dying";
+                size?: number;
+                /**
+                 * @description * `title` - title
+                 *     * `forecast` - forecast
+                 *     * `stock` - stock
+                 *     * `cover` - cover
+                 *     * `order` - order
+                 *     * `lost` - lost
+                 *     * `accuracy` - accuracy
+                 */
+                sort?: "title" | "forecast" | "stock" | "cover" | "order" | "lost" | "accuracy";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemandShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_demand: {
+        parameters: {
+            query?: {
+                page?: number;
+                rising?: boolean;
+                search?: string;
+                /**
+                 * @description * `all` - all
+                 *     * `order` - order
+                 *     * `sold_out` - sold_out
+                 *     * `naive` - naive
+                 *     * `new` - new
+                 *     * `dying` - dying
+                 */
+                show?: "all" | "order" | "sold_out" | "naive" | "new" | "dying";
+                size?: number;
+                /**
+                 * @description * `title` - title
+                 *     * `forecast` - forecast
+                 *     * `stock` - stock
+                 *     * `cover` - cover
+                 *     * `order` - order
+                 *     * `lost` - lost
+                 *     * `accuracy` - accuracy
+                 */
+                sort?: "title" | "forecast" | "stock" | "cover" | "order" | "lost" | "accuracy";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    forecast: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["WishRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    promotions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromotionsShape"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    plan_promotion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromotionOrderRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromotionShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_promotion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                promotion_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromotionsShape"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    draft_purchase_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    buying_terms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AllTermsShape"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_buying_terms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TermsOrderRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AllTermsShape"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    demand_total: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemandSeriesShape"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    demand_series: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                variant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemandSeriesShape"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -344,6 +344,7 @@ export function attributionRule(hours: number): string {
 }
 
 const ACTIONS: Record<string, string> = {
+  "terms.changed": "Buying terms changed",
   "promotion.planned": "Promotion planned",
   "promotion.cancelled": "Promotion taken out",
   "slot.deployed": "Put live",

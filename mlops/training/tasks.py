@@ -7,9 +7,12 @@ from django.utils import timezone
 
 from mlops.deployments import store as deployments
 from mlops.deployments.models import Slot
+from mlops.features.events import SlotName
 from mlops.training import run as training
+from mlops.training.demand.observe import observe
 from mlops.training.models import FINAL, TrainingRun
 from tenancy.models import Shop
+from tenancy.reading import Purpose, reading
 from tenancy.scope import scope, unscoped
 from tenancy.tasks import ShopTask
 
@@ -19,6 +22,22 @@ def step(shop: Shop) -> None:
     """One step of the shop's open runs; the next one is sent when there is more to do."""
     if training.advance(shop, now=timezone.now()):
         step.send(shop)
+
+
+@shared_task(name="training.observe_demand", base=ShopTask)
+def observe_demand(shop: Shop) -> None:
+    """What was sold since, against what had been forecast: each whole day once."""
+    with reading(actor="system:training", purpose=Purpose.TRAINING):
+        observe(shop, now=timezone.now())
+
+
+@shared_task(name="training.observe_all")
+def observe_all() -> None:
+    """Every shop with a forecast; a day ends at another moment in each zone, so this runs every hour."""
+    with unscoped(why="shops with a forecast are looked up; the work is done per shop"):
+        shops = set(Slot.objects.filter(name=SlotName.FORECAST.value).values_list("shop_id", flat=True))
+    for shop_id in sorted(shops):
+        observe_demand.delay(shop_id)
 
 
 @shared_task(name="training.tick_all")

@@ -7,6 +7,17 @@ from django.urls.converters import IntConverter
 
 from shopify_app.admin_api.access_log import AccessExportView, AccessLogView
 from shopify_app.admin_api.audit import AuditView
+from shopify_app.admin_api.demand import (
+    DemandExportView,
+    DemandSeriesView,
+    DemandTotalView,
+    DemandView,
+    ForecastView,
+    PromotionsView,
+    PromotionView,
+    PurchaseView,
+    TermsView,
+)
 from shopify_app.admin_api.features import FeatureDaysView, FeatureExportView, FeaturesView
 from shopify_app.admin_api.fields import FieldsExportView, FieldsView
 from shopify_app.admin_api.flow import FlowView
@@ -80,6 +91,15 @@ urlpatterns = [
     path("validation/quarantine/replay", ReplayRowsView.as_view(), name="quarantine-replay"),
     path("validation/quarantine/dismiss", DismissRowsView.as_view(), name="quarantine-dismiss"),
     path("validation/halts/<str:resource>/release", ReleaseView.as_view(), name="halt-release"),
+    path("demand", DemandView.as_view(), name="demand"),
+    path("demand/export", DemandExportView.as_view(), name="demand-export"),
+    path("demand/purchase-order", PurchaseView.as_view(), name="purchase-order"),
+    path("demand/total", DemandTotalView.as_view(), name="demand-total"),
+    path("demand/variants/<member:variant_id>", DemandSeriesView.as_view(), name="demand-series"),
+    path("demand/forecast", ForecastView.as_view(), name="forecast"),
+    path("demand/terms", TermsView.as_view(), name="terms"),
+    path("demand/promotions", PromotionsView.as_view(), name="promotions"),
+    path("demand/promotions/<member:promotion_id>", PromotionView.as_view(), name="promotion"),
     path("storefront", StorefrontView.as_view(), name="storefront"),
     path("storefront/browser-link", BrowserLinkView.as_view(), name="browser-link"),
     path("storefront/test-visitors", TestVisitorsView.as_view(), name="test-visitors"),

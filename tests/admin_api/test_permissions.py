@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.urls import get_resolver
+from django.utils import timezone
 
 from shopify_app.admin_api import urls
 from tenancy.models import Role, Shop, StaffMember
@@ -15,6 +17,7 @@ from tests.admin_api.members import Answer, Member, hire
 pytestmark = pytest.mark.django_db
 VIEWER, OPERATOR, OWNER = Role.VIEWER, Role.OPERATOR, Role.OWNER
 REASON = {"reason": "tried in a test"}
+SOON = (timezone.now() + timedelta(days=9)).date().isoformat()
 
 # name of the URL, method, path, body, lowest role. The answer to an allowed one may still be 404 or 409.
 MATRIX: list[tuple[str, str, str, Any, Role]] = [
@@ -73,6 +76,23 @@ MATRIX: list[tuple[str, str, str, Any, Role]] = [
         OPERATOR,
     ),
     ("halt-release", "POST", "validation/halts/orders/release", {"accepted": True, **REASON}, OPERATOR),
+    ("demand", "GET", "demand", None, VIEWER),
+    ("demand-export", "GET", "demand/export", None, VIEWER),
+    ("purchase-order", "GET", "demand/purchase-order", None, VIEWER),
+    ("demand-total", "GET", "demand/total", None, VIEWER),
+    ("demand-series", "GET", "demand/variants/10", None, VIEWER),
+    ("forecast", "POST", "demand/forecast", REASON, OPERATOR),
+    ("terms", "GET", "demand/terms", None, VIEWER),
+    ("terms", "PUT", "demand/terms", {"of": "shop", "lead_days": 9}, OPERATOR),
+    ("promotions", "GET", "demand/promotions", None, VIEWER),
+    (
+        "promotions",
+        "POST",
+        "demand/promotions",
+        {"name": "Sale", "starts_on": SOON, "ends_on": SOON, "percent": 20},
+        OPERATOR,
+    ),
+    ("promotion", "DELETE", "demand/promotions/1", None, OPERATOR),
     ("storefront", "GET", "storefront?days=7", None, VIEWER),
     ("browser-link", "POST", "storefront/browser-link", None, OPERATOR),
     ("test-visitors", "PUT", "storefront/test-visitors", {"visitor": "visitor-1234", "test": True}, OPERATOR),

@@ -17,6 +17,7 @@ APP = "/admin/apps/shelfwise"
 PAGES = (
     "",
     "/versions",
+    "/demand",
     "/data",
     "/data/fields",
     "/data/metafields",

@@ -58,6 +58,7 @@ class DemandBook:
         base: float32 [S, H], mean demand at full price.
         quantiles: float32 [5, S, H], of `TAUS`, at full price.
         deal: float32 [S, H], the discounts that were planned when it was learnt.
+        struck: float32 [S], the discount of a struck-out price at the end of the history: it goes on.
         slope: float32 [S], logarithm of demand for each unit of discount.
         sums: float32 [S, H, K], `reorder.LEVELS` quantiles of the demand of the first 1 .. H days, at full price.
         pattern, served, life: int8 [S], places in `PATTERNS`, `SERVED`, `LIVES`.
@@ -79,6 +80,7 @@ class DemandBook:
     base: Floats
     quantiles: Floats
     deal: Floats
+    struck: Floats
     slope: Floats
     sums: Floats
     pattern: Small
@@ -164,6 +166,7 @@ def _check(book: DemandBook) -> None:
         "base": ("float32", (series, horizon)),
         "quantiles": ("float32", (len(TAUS), series, horizon)),
         "deal": ("float32", (series, horizon)),
+        "struck": ("float32", (series,)),
         "slope": ("float32", (series,)),
         "sums": ("float32", (series, horizon, len(LEVELS))),
         "pattern": ("int8", (series,)),
@@ -184,7 +187,18 @@ def _check(book: DemandBook) -> None:
         array = getattr(book, name)
         if str(array.dtype) != dtype or array.shape != shape:
             raise ValueError(f"{name} is {dtype} {list(shape)}, not {array.dtype} {list(array.shape)}")
-    for name in ("base", "quantiles", "deal", "slope", "sums", "lost", "revenue", "price", "ratios"):
+    for name in (
+        "base",
+        "quantiles",
+        "deal",
+        "struck",
+        "slope",
+        "sums",
+        "lost",
+        "revenue",
+        "price",
+        "ratios",
+    ):
         array = getattr(book, name)
         if not np.isfinite(array).all() or (array < 0).any():
             raise ValueError(f"{name} holds what is negative or no number")

@@ -33,6 +33,7 @@ class Shop:
         sold: float32 [S, T], units as they were sold; NaN before a series began.
         out: float32 [S, T], share of the day without stock.
         deal: float32 [S, T + H], discounts: planned ones and struck-out prices; those that last go on lasting.
+        struck: float32 [S], of a struck-out price on the last day.
         revenue: float64 [S], of the last 364 days.
         price: float64 [S], of now; 0 where unknown.
     """
@@ -44,6 +45,7 @@ class Shop:
     sold: Floats
     out: Floats
     deal: Floats
+    struck: Floats
     revenue: Doubles
     price: Doubles
 
@@ -76,6 +78,7 @@ def assemble(frozen: Frozen) -> Shop:
         words=tuple(tuple(sorted(set(_WORD.findall((title or "").lower())))) for title in about["title"]),
         in_stock=in_stock if (~in_stock).any() else None,
     )
+    struck = _dense(frozen.offered, place, "discount", (len(ids), steps))
     revenue = recent.join(place, on="variant_id").group_by("row").agg(pl.col("revenue").sum())
     brought = np.zeros(len(ids))
     brought[revenue["row"].to_numpy()] = revenue["revenue"].to_numpy()
@@ -86,7 +89,8 @@ def assemble(frozen: Frozen) -> Shop:
         offered=about["product_id"].is_not_null().to_numpy(),
         sold=sold.astype(np.float32),
         out=out,
-        deal=_deals(frozen, place, about),
+        deal=_deals(frozen, place, about, struck),
+        struck=struck[:, -1],
         revenue=brought,
         price=about["price"].fill_null(0.0).to_numpy().astype(np.float64),
     )
@@ -121,13 +125,11 @@ def _season(frozen: Frozen, series: int) -> dict[str, Floats]:
     return {"holiday": np.broadcast_to(holiday, (series, len(holiday)))}
 
 
-def _deals(frozen: Frozen, place: pl.DataFrame, about: pl.DataFrame) -> Floats:
+def _deals(frozen: Frozen, place: pl.DataFrame, about: pl.DataFrame, struck: Floats) -> Floats:
     width = frozen.days + frozen.horizon
-    struck = _dense(frozen.offered, place, "discount", (len(place), frozen.days))
     deal = np.zeros((len(place), width), np.float32)
     deal[:, : frozen.days] = struck
-    if frozen.days:
-        deal[:, frozen.days :] = struck[:, -1:]
+    deal[:, frozen.days :] = struck[:, -1:]
     planned = about.select("row", "product_id").join(frozen.promotions, on="product_id", how="inner")
     planned = planned.filter((pl.col("day") >= 0) & (pl.col("day") < width))
     at = planned["row"].to_numpy(), planned["day"].to_numpy()

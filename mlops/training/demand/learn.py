@@ -123,6 +123,7 @@ def _book(
         base=mean.astype(np.float32),
         quantiles=quantiles.astype(np.float32),
         deal=shop.deal[keep, steps:].astype(np.float32),
+        struck=shop.struck[keep],
         slope=slope[keep].astype(np.float32),
         sums=sums,
         pattern=codes[keep].astype(np.int8),

@@ -14,6 +14,7 @@ from mlops.registry.models import UseCase
 from mlops.registry.store import Lineage
 from mlops.training.demand import collect
 from mlops.training.demand.learn import learn
+from mlops.training.demand.observe import observe
 from mlops.training.models import RunState, TrainingRun
 from mlops.training.pipeline import End, Pipeline, Step
 from mlops.training.revision import code_revision
@@ -28,6 +29,8 @@ def _freeze(shop: Shop, run: TrainingRun, now: datetime) -> End | None:
     stop = incidents.halted(shop)
     if stop is not None:  # it was asked for before the data went wrong
         return End(RunState.FAILED, "training_halted", f"training is stopped: {stop.told}")
+    # Before another forecast takes its place, the one that is live learns from what it had said of the days up to now.
+    observe(shop, now=now)
     run.validation = tallies.lineage(shop, suites.current(shop, now=now))
     run.work["panel"] = collect.freeze(shop, until=run.requested_at, now=now)
     run.work["features"] = collect.features()
