@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from mlops.training.recommend.examples import Examples
 from tenancy.models import Shop
 
 KIND = "work"
-_ARRAYS = ("x", "bought", "item", "sizes", "known", "ideal", "unit")
+_ARRAYS = tuple(each.name for each in fields(Examples) if each.name != "names")
 
 
 class WorkDamaged(RuntimeError):
