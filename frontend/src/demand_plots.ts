@@ -9,7 +9,14 @@ const colour = __POLARIS_COLOURS__;
 /** How much of the past is shown beside four weeks to come. */
 const PAST_DAYS = 84;
 
-export const units = (value: number) => (value >= 10 || value === 0 ? count(Math.round(value)) : value.toFixed(1));
+export const units = (value: number) => (value >= 10 || Number.isInteger(value) ? count(Math.round(value)) : value.toFixed(1));
+
+/** A colour as thin as `alpha`, from `#rrggbb` or `rgb(...)`. */
+export function tint(of: string, alpha: number): string {
+  const hex = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(of);
+  const parts = hex ? hex.slice(1).map((each) => parseInt(each, 16)) : (of.match(/[\d.]+/g) ?? ["0", "0", "0"]).slice(0, 3).map(Number);
+  return `rgba(${parts.join(",")},${alpha})`;
+}
 
 export interface WhatIf {
   /** Share of the price, 0 to 1, on every day to come; null: as planned. */
@@ -50,8 +57,8 @@ export function demandByDay(series: DemandSeries, whatIf: WhatIf = { discount: n
       (out === 0 ? "" : ` On ${count(out)} of the past days it was out of stock.`),
     height: 320,
     data: [
-      ...band("9 of 10 days lie here", scaled((each) => Math.floor(each.q05)), scaled((each) => Math.ceil(each.q95)), `${colour.brand}22`),
-      ...band("Half of the days lie here", scaled((each) => Math.floor(each.q25)), scaled((each) => Math.ceil(each.q75)), `${colour.brand}44`),
+      ...band("9 of 10 days lie here", scaled((each) => Math.floor(each.q05)), scaled((each) => Math.ceil(each.q95)), tint(colour.brand, 0.14)),
+      ...band("Half of the days lie here", scaled((each) => Math.floor(each.q25)), scaled((each) => Math.ceil(each.q75)), tint(colour.brand, 0.24)),
       { type: "scatter", mode: "lines", name: "Sold", x: then, y: past.map((each) => each.sold), line: { color: colour.textSecondary, width: 1.5 } },
       { type: "scatter", mode: "lines", name: "Expected", x: ahead, y: mean.map((each) => Math.round(each * 100) / 100), line: { color: colour.brand, width: 2 } },
       ...(soldOut.length === 0

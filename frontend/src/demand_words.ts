@@ -8,7 +8,7 @@ export const SHOWN: [string, string][] = [
   ["order", "To be ordered now"],
   ["sold_out", "Sold out"],
   ["naive", "Forecast by last week"],
-  ["new", "New"],
+  ["new", "New, or not sold yet"],
   ["dying", "Not selling any more"],
 ];
 export const SORTS: [string, string][] = [
@@ -49,11 +49,16 @@ export function servedBy(row: DemandRow): string {
 export function quality(row: DemandRow): string {
   const { bias, coverage_90, fva } = row.accuracy;
   const parts = [
-    fva === null || row.served === "naive" ? "" : fva >= 0 ? `${percent(fva)} better than last week` : `${percent(-fva)} worse on single days than last week`,
+    fva === null || row.served === "naive" ? "" : against(fva),
     bias === null ? "" : `bias ${bias > 0 ? "+" : "−"}${percent(Math.abs(bias))}`,
     coverage_90 === null ? "" : `${percent(coverage_90)} within 90 %`,
   ].filter(Boolean);
   return parts.length === 0 ? "Too little sold to measure" : parts.join(", ");
+}
+
+function against(fva: number): string {
+  if (Math.abs(fva) < 0.005) return "as good as last week";
+  return fva > 0 ? `${percent(fva)} better than last week` : `${percent(-fva)} worse on single days than last week`;
 }
 
 export function cover(row: DemandRow): string {

@@ -256,7 +256,7 @@ function Row({ row, currency }: { row: DemandRow; currency: string }) {
           <s-text color="subdued">
             <span class="light">{[row.sku, row.vendor, `class ${row.importance}`].filter(Boolean).join(" · ")}</span>
           </s-text>
-          {row.life === "usual" ? null : <s-badge>{row.life === "new" ? "New" : "Not selling any more"}</s-badge>}
+          {row.life === "usual" ? null : <s-badge>{row.life === "new" ? "New, or not sold yet" : "Not selling any more"}</s-badge>}
         </s-stack>
       </s-table-cell>
       <s-table-cell>
