@@ -19,6 +19,8 @@ from mlops.backtest.bench.floors import Floor, Shape, cut, shaped, table
 from mlops.backtest.bench.forecasting import truth_of
 from mlops.backtest.bench.lines import daily, made
 from mlops.backtest.bench.parts import replaced
+from mlops.backtest.bench.scaling import measured_sizes
+from mlops.backtest.bench.scaling import table as scaling_table
 from mlops.backtest.bench.sets import Window, demand_sets, ranking_sets
 from mlops.backtest.commands import BadInput
 from mlops.backtest.measures.intervals import Interval
@@ -216,6 +218,18 @@ def test_made_up_lines_are_of_the_size_asked_for_and_the_same_each_time() -> Non
     days = daily(lines)
     assert days.columns == ["unique_id", "ds", "y"]
     assert days["y"].sum() <= lines["quantity"].sum()
+
+
+def test_each_size_is_trained_packed_and_asked(tmp_path: Path) -> None:
+    found = measured_sizes([2_000, 4_000], tmp_path, 1, lambda told: None)
+    assert [each.lines for each in found] == [pytest.approx(size, rel=0.12) for size in (2_000, 4_000)]
+    for each in found:
+        assert each.recommend.cpu_s > 0
+        assert each.forecast.peak_mib > 10
+        assert each.told["artefact_mib"] > 0
+        assert each.told["home_ms"] > 0
+    rows = scaling_table(found)
+    assert "(lines^" in rows[2]
 
 
 def test_what_is_left_out_is_empty_or_gone() -> None:
