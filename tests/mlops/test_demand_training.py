@@ -192,11 +192,11 @@ def test_the_totals_season_is_trusted_as_far_as_it_held() -> None:
 
 def test_forecasts_move_to_the_total_only_as_far_as_it_was_better() -> None:
     summed, sold = np.full(5, 80.0), np.full(5, 100.0)
-    better = share(summed, sold, sold)
-    worse = share(summed, np.full(5, 60.0), sold)
+    better = share(summed, sold, sold, start=2 / 3)
+    worse = share(summed, np.full(5, 60.0), sold, start=2 / 3)
     assert better == pytest.approx((20 * 2 / 3 + 5) / 25)
     assert worse == pytest.approx(20 * 2 / 3 / 25)
-    assert share(summed, np.zeros(5), sold) == pytest.approx(2 / 3)
+    assert share(summed, np.zeros(5), sold, start=0.5) == 0.5
     assert opinions(50.0, 200.0) == pytest.approx(100.0)
     assert (opinions(0.0, 200.0), opinions(50.0, 0.0), opinions(0.0, 0.0)) == (200.0, 50.0, 0.0)
     assert factor(80.0, 100.0, 1.0) == pytest.approx(1.25)

@@ -5,7 +5,9 @@ be told by rule: the sum of the last weeks, moved by what the same weeks did a y
 One earlier season is weak evidence, so the power is found on every origin that the history allows and shrunk to a half. The
 second opinion is the sum of the recursive model, which follows a growing shop sooner than the others. The total's forecast is
 the geometric mean of both, and the share by which all series are moved to it is learnt, starting from two thirds: three
-opinions, of which the sum of the series is one. All series move alike, so that every sum above them agrees.
+opinions, of which the sum of the series is one. Where prices and deals of the days to come are told, they move the total more
+than any season, and the rule is blind to them: there the share starts from nothing. All series move alike, so that every sum
+above them agrees.
 """
 
 from __future__ import annotations
@@ -66,16 +68,20 @@ def opinions(first: float, second: float) -> float:
     return float(np.sqrt(first * second))
 
 
-def share(summed: Doubles, own: Doubles, sold: Doubles) -> float:
-    """How far to move, from inner origins: the sum of the series, the total's own forecast and the truth of each."""
+def share(summed: Doubles, own: Doubles, sold: Doubles, *, start: float) -> float:
+    """How far to move, from inner origins: the sum of the series, the total's own forecast and the truth of each.
+
+    Args:
+        start: where to shrink to.
+    """
     ok = (summed > 0) & (own > 0) & (sold > 0)
     if not ok.any():
-        return PRIOR_SHARE
+        return start
     gap = np.log(own[ok]) - np.log(summed[ok])
     losses = ((np.log(summed[ok]) + SHARES[:, None] * gap - np.log(sold[ok])) ** 2).sum(axis=1)
     best = float(SHARES[np.argmin(losses)])
     seen = int(ok.sum())
-    return (seen * best + PRIOR_SHARE_ORIGINS * PRIOR_SHARE) / (seen + PRIOR_SHARE_ORIGINS)
+    return (seen * best + PRIOR_SHARE_ORIGINS * start) / (seen + PRIOR_SHARE_ORIGINS)
 
 
 def factor(summed: float, own: float, moved: float) -> float:

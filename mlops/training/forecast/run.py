@@ -23,7 +23,7 @@ from mlops.predictors.demand.quantiles import (
 )
 from mlops.training.forecast.blend import Case, Weights, blended, weigh
 from mlops.training.forecast.calibrate import Spread, calibrate
-from mlops.training.forecast.correct import factor, last_year, opinions, season_power, share
+from mlops.training.forecast.correct import PRIOR_SHARE, factor, last_year, opinions, season_power, share
 from mlops.training.forecast.judge import Accuracy, Judged, judge
 from mlops.training.forecast.launch import launched, unknown
 from mlops.training.forecast.members import NAIVE, RECENT, Answers, View, ask, fit
@@ -90,7 +90,7 @@ def serve(given: Panel, panel: Panel, measured: list[Trial], answers: Answers) -
     weights = weigh(cases, members)
     codes = patterns(panel.y)
     blends = [blended(case.means, weights, case.codes) for case in cases]
-    correct = _correction(panel.grid, answers.total, measured, blends)
+    correct = _correction(panel.grid, answers.total, measured, blends, told=answers.law is not None)
     spreads = [
         _spread(trial, correct(each, trial.answers), case)
         for trial, case, each in zip(measured, cases, blends, strict=True)
@@ -157,9 +157,13 @@ def _limited(mean: Doubles, panel: Panel) -> Doubles:
 
 
 def _correction(
-    grid: Grid, total: Doubles, measured: list[Trial], blends: list[Doubles]
+    grid: Grid, total: Doubles, measured: list[Trial], blends: list[Doubles], *, told: bool
 ) -> Callable[[Doubles, Answers], Doubles]:
-    """A function that moves means towards the total's own forecast, by as much as inner origins advise."""
+    """A function that moves means towards the total's own forecast, by as much as inner origins advise.
+
+    Args:
+        told: prices or deals of the days to come are known.
+    """
     if grid.horizon < grid.season:
         return lambda mean, _: mean  # a part of a week says nothing of the weeks around it
     power = season_power(total, grid)
@@ -175,11 +179,11 @@ def _correction(
     summed = np.array([(each * k).sum() for each, k in zip(blends, known, strict=True)])
     theirs = np.array([own(trial.answers, k) for trial, k in zip(measured, known, strict=True)])
     sold = np.array([np.nansum(trial.truth) for trial in measured])
-    moved = share(summed, theirs, sold)
+    moved = share(summed, theirs, sold, start=0.0 if told else PRIOR_SHARE)
 
     def correct(mean: Doubles, answers: Answers) -> Doubles:
-        told: Doubles = mean * factor(float(mean.sum()), own(answers, np.ones(1)), moved)
-        return told
+        moved_to: Doubles = mean * factor(float(mean.sum()), own(answers, np.ones(1)), moved)
+        return moved_to
 
     return correct
 
