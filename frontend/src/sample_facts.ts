@@ -46,7 +46,7 @@ export const overview = (more: Partial<Overview> = {}): Overview => ({
   you: { user_id: 1001, role: "owner", may_operate: true, may_manage_team: true },
   history_import: { state: "done", resources: [] },
   data: { orders: 20, order_lines: 41, customers: 11, products: 9, variants: 12, collections: 2, refunds: 1 },
-  training: { state: "done", step: "", reason: "", started_at: null, finished_at: null, problem: "", step_number: null, steps: null, eta_s: null },
+  training: { state: "done", step: "", reason: "", started_at: null, finished_at: null, problem: "", step_number: null, steps: null, eta_s: null, level: "", level_told: "", unlocks: [] },
   slots: (["product_page", "cart", "home"] as const).map((slot) => ({
     slot,
     version: version(2),

@@ -2227,6 +2227,9 @@ export interface components {
             steps: number | null;
             /** Format: double */
             eta_s: number | null;
+            level: string;
+            level_told: string;
+            unlocks: string[];
         };
         /**
          * @description * `never` - never

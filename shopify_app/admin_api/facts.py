@@ -152,6 +152,7 @@ class TrainingFacts:
     step: what the running one does now.
     step_number, steps: which step that is, of how many; None when none runs.
     eta_s: seconds that it may still take, as a guess; None when nothing is known to guess from.
+    level, level_told, unlocks: how much the history can teach, and what the next level needs; empty while not known.
     """
 
     state: str
@@ -163,6 +164,9 @@ class TrainingFacts:
     step_number: int | None
     steps: int | None
     eta_s: float | None
+    level: str = ""
+    level_told: str = ""
+    unlocks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

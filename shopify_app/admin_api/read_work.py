@@ -49,6 +49,7 @@ def training(shop: Shop, use_case: UseCase = UseCase.RECOMMENDATIONS) -> Trainin
     if newest is None:
         return TrainingFacts("never", "", "", None, None, "", None, None, None)
     over = newest.state in FINAL
+    taught = newest.work.get("sufficiency", {})
     before = None if over else runs.filter(state=RunState.DONE, version__isnull=False).first()
     at = progress(newest, pipeline(use_case), before)
     return TrainingFacts(
@@ -61,6 +62,9 @@ def training(shop: Shop, use_case: UseCase = UseCase.RECOMMENDATIONS) -> Trainin
         step_number=at.step if at else None,
         steps=at.steps if at else None,
         eta_s=at.eta_s if at else None,
+        level=taught.get("level", ""),
+        level_told=taught.get("told", ""),
+        unlocks=tuple(taught.get("unlocks", ())),
     )
 
 

@@ -130,6 +130,9 @@ class TrainingShape(serializers.Serializer[Any]):
     step_number = serializers.IntegerField(allow_null=True)
     steps = serializers.IntegerField(allow_null=True)
     eta_s = serializers.FloatField(allow_null=True)
+    level = serializers.CharField()
+    level_told = serializers.CharField()
+    unlocks = serializers.ListField(child=serializers.CharField())
 
 
 class ShopShape(serializers.Serializer[Any]):

@@ -1,7 +1,7 @@
 """What the app could do with a shop's exports, and why not more. Pure: counts in, sentences out.
 
-The bounds are those of the trainers where they have some (`mlops.training.splits`: 200 orders over 35 days to measure
-anything); the rest are ours, said in the sentence.
+The bounds are those of the trainers where they have some (`mlops.training.recommend.windows`: 200 order lines before a
+window of a week); the rest are ours, said in the sentence.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { getOverview, getVersions, Problem, train, type SlotKey, type Version, type You } from "../api";
 import { reasonProblem } from "../ChangeLive";
-import { count, moment } from "../format";
+import { count, listed, moment } from "../format";
 import { Plot } from "../Plot";
 import { qualityOverVersions } from "../plots";
 import { Loading, Trouble } from "../states";
@@ -51,6 +51,15 @@ export function Versions() {
               </s-stack>
             ) : overview.data === null ? null : (
               <Train you={overview.data.you} again={again} />
+            )}
+            {training === undefined || training.level === "" ? null : (
+              <s-stack gap="small-300">
+                <s-text type="strong">What your history can teach: {training.level}</s-text>
+                <s-text>{training.level_told}</s-text>
+                {training.unlocks.length === 0 ? null : (
+                  <s-text color="subdued">The next level needs {listed(training.unlocks)}.</s-text>
+                )}
+              </s-stack>
             )}
           </s-section>
           {versions.length === 0 ? (
