@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 from dataclasses import replace
@@ -101,26 +100,6 @@ def test_a_feature_that_has_seen_the_answer_fails_the_run_and_is_named(shop: Sho
         assert not list((loader.sealed.folder_of(shop.pk) / workfiles.KIND).glob("*")), (
             "nothing is left behind"
         )
-
-
-def test_a_run_out_of_memory_goes_on_with_half_of_the_lines(shop: Shop) -> None:
-    """The address space of this process is held down to what it has, and lifted again after the step."""
-    stock(shop)
-    sell(shop, orders=1_500)
-    training.request(shop, reason="test", actor="system:test", now=NOON)
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    with scope(shop):
-        until(shop, "windows")
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        resource.setrlimit(resource.RLIMIT_AS, (pages * os.sysconf("SC_PAGE_SIZE") + (1 << 20), before[1]))
-        try:
-            assert training.advance(shop, now=NOON) is True
-        finally:
-            resource.setrlimit(resource.RLIMIT_AS, before)
-        halved = TrainingRun.objects.latest("pk")
-        assert (halved.state, halved.work["halvings"]) == ("plan", 1)
-        assert finish(shop).state == RunState.DONE
-        assert Version.objects.get().parameters["halvings"] == 1
 
 
 def test_a_worker_that_dies_without_a_word_is_given_half_and_at_last_given_up(shop: Shop) -> None:
