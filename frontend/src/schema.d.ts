@@ -4595,6 +4595,11 @@ export interface operations {
                 /** @description older than this one */
                 before?: number;
                 limit?: number;
+                /**
+                 * @description * `recommendations` - recommendations
+                 *     * `demand` - demand
+                 */
+                use_case?: "recommendations" | "demand";
             };
             header?: never;
             path?: never;

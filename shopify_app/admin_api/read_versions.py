@@ -47,9 +47,11 @@ def slot(shop: Shop, name: SlotName) -> SlotFacts:
     return next(each for each in slots(shop) if each.slot == name.value)
 
 
-def versions(shop: Shop, *, before: int | None, limit: int) -> tuple[list[VersionFacts], int | None]:
-    """A page of versions, newest first, and the id to go on from; None at the end."""
-    rows = Version.objects.order_by("-id").select_related(None)
+def versions(
+    shop: Shop, *, use_case: str, before: int | None, limit: int
+) -> tuple[list[VersionFacts], int | None]:
+    """A page of the versions of a use case, newest first, and the id to go on from; None at the end."""
+    rows = Version.objects.filter(use_case=use_case).order_by("-id").select_related(None)
     if before is not None:
         rows = rows.filter(id__lt=before)
     # One row more than asked tells whether there is an older page.

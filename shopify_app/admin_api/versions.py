@@ -1,4 +1,4 @@
-"""GET /api/versions and /api/versions/{id}: every registered version, newest first, and one in full."""
+"""GET /api/versions and /api/versions/{id}: the registered versions of a use case, newest first, and one in full."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from mlops.registry.models import UseCase
 from shopify_app.admin_api import read_versions
 from shopify_app.admin_api.access import access_version
 from shopify_app.admin_api.problems import Problem
@@ -23,18 +24,26 @@ class PageQuery(serializers.Serializer[Any]):
     limit = serializers.IntegerField(min_value=1, max_value=100, default=25)
 
 
+class VersionsQuery(PageQuery):
+    # Their numbers count within their use case: two lists in one would have two of each number.
+    use_case = serializers.ChoiceField(choices=UseCase.values, default=UseCase.RECOMMENDATIONS.value)
+
+
 class VersionsView(ShopView):
     @extend_schema(
         operation_id="versions",
-        parameters=[PageQuery],
+        parameters=[VersionsQuery],
         responses={200: VersionPageShape, 400: Problem, 401: Problem},
     )
     def get(self, request: Request) -> Response:
-        query = PageQuery(data=request.query_params.dict())
+        query = VersionsQuery(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         before = query.validated_data.get("before")
         versions, next_before = read_versions.versions(
-            self.shop, before=before, limit=query.validated_data["limit"]
+            self.shop,
+            use_case=query.validated_data["use_case"],
+            before=before,
+            limit=query.validated_data["limit"],
         )
         return Response(VersionPageShape({"versions": versions, "next_before": next_before}).data)
 

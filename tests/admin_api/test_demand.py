@@ -252,6 +252,13 @@ def test_a_forecast_is_asked_for_once(forecast: Shop, owner: Member) -> None:
     assert [each["reason"] for each in entries if each["action"] == "training.requested"] == ["new season"]
 
 
+def test_versions_of_forecasts_stand_in_a_list_of_their_own(forecast: Shop, owner: Member) -> None:
+    assert owner.ask("versions").body["versions"] == []
+    found = owner.ask("versions?use_case=demand").body["versions"]
+    assert [(each["number"], each["live_in"]) for each in found] == [(1, ["forecast"])]
+    assert owner.ask("versions?use_case=weather").status == 400
+
+
 def test_each_day_teaches_the_intervals_once(forecast: Shop) -> None:
     later = timezone.now() + timedelta(days=3)
     with scope(forecast), looking():
