@@ -11,7 +11,9 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from storefront_proxy.bench import report
+from mlops.predictors import artefact
+from mlops.predictors.protocols import Query, Spoke
+from storefront_proxy.bench import recommender, report
 from storefront_proxy.bench.load import LOST, WRONG_BODY, Measured, Plan, run
 from storefront_proxy.bench.report import BEGIN, END, FLOOR, FULL, Row, Targets
 
@@ -117,3 +119,14 @@ def test_the_page_keeps_all_but_the_part_between_the_marks() -> None:
 def test_arguments_that_make_no_sense_are_refused(arguments: list[str]) -> None:
     with pytest.raises(CommandError):
         call_command("bench_serving", *arguments, stdout=io.StringIO())
+
+
+def test_the_made_up_version_loads_and_its_rankers_answer() -> None:
+    content = artefact.pack(recommender.made(products=60, kept=20), {})
+    found = artefact.unpack(content, digest=artefact.digest_of(content)).predictor
+    for query in (
+        Query(recommender.NOW, (7,)),
+        Query(recommender.NOW, (7, 8), customer=3),
+        Query(0, customer=3),
+    ):
+        assert found.recommend(query, 10).by == Spoke.RANKER
