@@ -63,7 +63,7 @@ def _signals(n: int, customers: int, kept: int, draw: np.random.Generator) -> Si
     own.data = np.arange(1, own.nnz + 1, dtype=np.int32)
     item_names = (*features.OF_CONTEXT, *(f"item_{at}" for at in range(24)))
     customer_names = ("c_orders", "c_since", "c_price", "c_pop", *(f"c_{at}" for at in range(6)))
-    own_names = ("own_since", *(f"own_{at}" for at in range(11)))
+    own_names = ("own_since", "own_count", *(f"own_{at}" for at in range(11)))
     return Signals(
         now=NOW,
         known=np.ones(n, bool),
