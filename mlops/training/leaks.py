@@ -16,6 +16,7 @@ MOST_AUC = 0.98
 # Fewer bought candidates than this reach such an AUC by chance.
 LEAST_POSITIVES = 50
 MOST_ROWS = 100_000
+MOST_TOGETHER = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +60,7 @@ def leaks(
         value = auc(x[:, at], bought)
         if max(value, 1 - value) > most:
             found.append(Leak(name, round(value, 4)))
+    # Where many that know nothing of each other tell it, the shop is easy to tell, as where everybody buys everything of a kind.
+    if len({each.feature.partition(":")[0] for each in found}) > MOST_TOGETHER:
+        return []
     return sorted(found, key=lambda each: -abs(each.auc - 0.5))

@@ -95,6 +95,11 @@ def test_a_feature_that_has_seen_the_answer_is_named() -> None:
     found = leaks(x, bought, ("honest", "future", "turned", "silent"))
     assert {each.feature for each in found} == {"future", "turned"}
     assert all(max(each.auc, 1 - each.auc) > 0.98 for each in found)
+    easy = np.stack([future, turned, future * 2], axis=1).astype(np.float16)
+    assert leaks(easy, bought, ("knn", "knn:ratio", "order")) != [], "two generators"
+    assert leaks(easy, bought, ("knn", "order", "next")) == [], (
+        "three that know nothing of each other: an easy shop"
+    )
     assert leaks(x[:500], bought[:500] & (np.arange(500) < 100), ("a", "b", "c", "d")) == [], (
         "too few say nothing"
     )
