@@ -168,7 +168,7 @@ def decide(slot: Slot, held_out: Examples, trial: Trial | None) -> tuple[Choice,
         if of.sum() >= LEAST_HELD_OUT:
             gain = trial.ndcg[of] - ndcg(_column(held_out, who), held_out)[of]
             told[f"{RANKER}, {group}"] = float(trial.ndcg[of].mean())
-            who = RANKER if gain.mean() > standard_error(gain) else who
+            who = RANKER if gain.mean() > standard_error(gain, held_out.unit[of]) else who
         elif len(held_out.sizes) - of.sum() < LEAST_HELD_OUT:
             who = choice.of(known=known)
         answers[known] = who
@@ -244,7 +244,8 @@ def _best_generators(found: Examples, default: Choice) -> tuple[Choice, dict[str
         }
         best = max(measured, key=lambda name: (measured[name].mean(), name))
         gain = measured[best] - measured[usual]
-        if gain.mean() > standard_error(gain):
+        # The best of m that are all alike lies so many errors ahead by chance alone.
+        if gain.mean() > np.sqrt(2 * np.log(len(names))) * standard_error(gain, found.unit[of]):
             chosen[known] = best
     return Choice(chosen[True], chosen[False]), told
 
@@ -253,6 +254,18 @@ def _column(found: Examples, name: str) -> npt.NDArray[np.float32]:
     return found.x[:, found.names.index(name)].astype(np.float32)
 
 
-def standard_error(differences: npt.NDArray[np.float64]) -> float:
-    """Standard error of the mean."""
-    return float(differences.std() / np.sqrt(max(len(differences), 1)))
+def standard_error(differences: npt.NDArray[np.float64], unit: npt.NDArray[np.int64] | None = None) -> float:
+    """Standard error of the mean where queries of one customer are alike; infinite for fewer than two customers.
+
+    The sandwich of sums by customer (Liang and Zeger 1986): a small shop holds out several windows, in which the same
+    customers ask again.
+
+    Args:
+        unit: int64 [n_queries], whose query each is; None = each is another's.
+    """
+    owner = np.arange(len(differences)) if unit is None else np.unique(unit, return_inverse=True)[1]
+    units = int(owner.max(initial=-1)) + 1
+    if units < 2:
+        return float("inf")
+    off = np.bincount(owner, differences - differences.mean())
+    return float(np.sqrt((off**2).sum() * units / (units - 1)) / len(differences))

@@ -14,7 +14,7 @@ from mlops.training.recommend.cold_start import fit_cold_start
 from mlops.training.recommend.examples import DISCOUNT, Examples, ndcg
 from mlops.training.recommend.item_signals import popularity
 from mlops.training.recommend.ledger import ledger
-from mlops.training.recommend.ranking import fit, learn
+from mlops.training.recommend.ranking import decide, fit, learn, standard_error
 from mlops.training.recommend.windows import window_length, window_starts
 from tests.mlops.backtest.shops import line, lines
 
@@ -75,6 +75,22 @@ def test_with_too_few_queries_the_usual_generator_answers() -> None:
     learnt = learn(Slot.HOME, [few], [few], few, seed=1)
     assert learnt.ranker is None
     assert learnt.choice.known == "own_h180"
+
+
+def test_a_generator_that_is_ahead_by_chance_seldom_answers() -> None:
+    """Three generators that tell nothing: whichever leads by luck, the usual one stays in nine of ten shops."""
+    draws = [made(seed, queries=60, hidden_tells=False, own_tells=False) for seed in range(60)]
+    lucky = [decide(Slot.HOME, few, None)[0].known != "own_h180" for few in draws]
+    assert sum(lucky) <= 6
+
+
+def test_an_error_counts_customers_and_not_their_queries() -> None:
+    """Ten customers with ten equal queries each tell as much as ten queries; one customer tells nothing."""
+    each = np.random.default_rng(1).normal(size=10)
+    once = standard_error(each, np.arange(10))
+    assert once == pytest.approx(each.std(ddof=1) / np.sqrt(10))
+    assert standard_error(np.repeat(each, 10), np.repeat(np.arange(10), 10)) == pytest.approx(once)
+    assert standard_error(each, np.zeros(10, np.int64)) == float("inf")
 
 
 def test_the_same_examples_give_the_same_ranker() -> None:
