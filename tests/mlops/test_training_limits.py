@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from mlops.deployments import store as deployments
-from mlops.features import store
+from mlops.features import sealed, store
 from mlops.features.events import Source
 from mlops.features.models import ExcludedVisitor
 from mlops.features.read import ORDER_FRAME_SCHEMA
@@ -97,9 +97,7 @@ def test_a_feature_that_has_seen_the_answer_fails_the_run_and_is_named(shop: Sho
         assert "tomorrow (AUC 1.000)" in ended.message
         assert not Version.objects.exists()
         assert not deployments.slots(shop)
-        assert not list((loader.sealed.folder_of(shop.pk) / workfiles.KIND).glob("*")), (
-            "nothing is left behind"
-        )
+        assert not list((sealed.folder_of(shop.pk) / workfiles.KIND).glob("*")), "nothing is left behind"
 
 
 def test_a_worker_that_dies_without_a_word_is_given_half_and_at_last_given_up(shop: Shop) -> None:
