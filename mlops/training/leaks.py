@@ -17,6 +17,7 @@ MOST_AUC = 0.98
 LEAST_POSITIVES = 50
 MOST_ROWS = 100_000
 MOST_TOGETHER = 2
+OF_AN_EASY_SHOP = 0.9995
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,16 @@ def leaks(
     for at, name in enumerate(names):
         value = auc(x[:, at], bought)
         if max(value, 1 - value) > most:
-            found.append(Leak(name, round(value, 4)))
-    # Where many that know nothing of each other tell it, the shop is easy to tell, as where everybody buys everything of a kind.
-    if len({each.feature.partition(":")[0] for each in found}) > MOST_TOGETHER:
+            found.append(Leak(name, round(value, 5)))
+    # Where many that know nothing of each other tell it, the shop is easy to tell, as where everybody buys everything of a kind;
+    # what has seen the answer still stands above them.
+    if _families(found) > MOST_TOGETHER:
+        found = [each for each in found if max(each.auc, 1 - each.auc) > OF_AN_EASY_SHOP]
+    if _families(found) > MOST_TOGETHER:
         return []
     return sorted(found, key=lambda each: -abs(each.auc - 0.5))
+
+
+def _families(found: list[Leak]) -> int:
+    """How many generators or facts these features are made of."""
+    return len({each.feature.partition(":")[0] for each in found})

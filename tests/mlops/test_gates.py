@@ -100,6 +100,11 @@ def test_a_feature_that_has_seen_the_answer_is_named() -> None:
     assert leaks(easy, bought, ("knn", "order", "next")) == [], (
         "three that know nothing of each other: an easy shop"
     )
+    nearly = [bought + draw.random(5_000) * 1.16 for _ in range(3)]  # AUC about 0.99
+    seen = leaks(
+        np.stack([*nearly, future], axis=1).astype(np.float16), bought, ("knn", "order", "next", "future")
+    )
+    assert [each.feature for each in seen] == ["future"], "in an easy shop too"
     assert leaks(x[:500], bought[:500] & (np.arange(500) < 100), ("a", "b", "c", "d")) == [], (
         "too few say nothing"
     )
