@@ -29,6 +29,9 @@ from shopify_app.local.stack import ROOT, DidNotStart, Stack
 from shopify_app.local.terminal import Terminal
 from tenancy.embedded import EmbeddedServiceError, default_folder
 
+# A made-up store shows the way, not what is the best that can be learnt.
+QUICK_TRAINING_S = 90
+
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -45,6 +48,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--shoppers-seconds", type=int, default=60, help="how long shoppers visit; default: %(default)s"
     )
+    parser.add_argument(
+        "--training-seconds", type=int,
+        help=f"what one training may take; default: {QUICK_TRAINING_S} for the made-up store, the product's own for yours",
+    )  # fmt: skip
     parser.add_argument(
         "--once", action="store_true", help="end after the checks; exit code 0 only if every step worked"
     )
@@ -96,6 +103,8 @@ def run(given: argparse.Namespace) -> int:
     terminal = Terminal()
     folder = default_folder()
     shop = shop_name(given.store)
+    if given.training_seconds or given.store is None:
+        os.environ.setdefault("TRAINING_MAX_SECONDS", str(given.training_seconds or QUICK_TRAINING_S))
     data, fresh = folder / "devstore", folder / "devstore.new"
     supervisor = Supervisor(folder, say=terminal.note)
     stack = Stack(folder, given.port, given.devstore_port)

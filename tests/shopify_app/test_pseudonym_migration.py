@@ -82,7 +82,9 @@ def test_no_number_is_left_and_all_that_belonged_together_still_does(old: Shop) 
     assert sorted(frame["customer_id"].drop_nulls().to_list()) == sorted([ann, ann])
     assert rows()[0].payload["customer"]["id"] == bob
     assert len(files(old)) == len(before)
-    assert len(set(files(old)) & set(before)) == 1, "the one in which nobody is stays"
+    kept = {each.parent.name for each in set(files(old)) & set(before)}
+    assert kept == {"catalogue", "snapshot"}, "those in which nobody is stay"
+    assert len(set(files(old)) & set(before)) == 2
 
 
 def test_it_is_safe_to_repeat_and_the_same_events_are_repeats_afterwards(old: Shop) -> None:
