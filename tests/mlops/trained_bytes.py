@@ -18,8 +18,8 @@ def main() -> None:
     draw = np.random.default_rng(5)
     start = datetime(2025, 1, 1, tzinfo=UTC)
     rows = [
-        (number, number % 150, start + timedelta(hours=6 * number), int(product), 1, float(product % 9 + 1))
-        for number in range(1_200)
+        (number, number % 60, start + timedelta(hours=18 * number), int(product), 1, float(product % 9 + 1))
+        for number in range(400)
         for product in draw.choice(np.arange(number % 2, 80, 2), 4, replace=False)
     ]
     names = ("order_id", "customer_id", "ordered_at", "product_id", "quantity", "unit_price")
