@@ -85,7 +85,6 @@ export function Demand() {
           />
           {data.whole === null ? null : (
             <>
-              <Total version={data.whole.version} />
               <s-section accessibilityLabel="Which products to show">
                 <s-grid gridTemplateColumns="repeat(auto-fit, minmax(180px, 1fr))" gap="base">
                   <s-search-field label="Find a product, SKU or vendor" value={typed} onInput={(event) => setTyped(valueOf(event))} />
@@ -120,6 +119,8 @@ export function Demand() {
                 </s-grid>
               </s-section>
               <Rows data={data} page={page} turn={setPage} />
+              {/* Below the list, so that nothing in sight moves when the picture comes. */}
+              <Total version={data.whole.version} />
               <PromotionCalendar may={may} lifted={data.whole.lift_days} changed={answer.ask} />
               <BuyingTerms may={may} changed={answer.ask} />
             </>

@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
-from tests.chromium import open_browser
 from tests.mlops.backtest.exports import order, themed_store, write
 
 HOSTILE = (
@@ -122,19 +121,18 @@ WRONG: list[str] = []  # what the browser complained of
 
 
 @pytest.fixture(scope="module")
-def page(made: Path) -> Iterator[Page]:
+def page(made: Path, browser: Browser) -> Iterator[Page]:
     WRONG.clear()
-    with open_browser() as browser:
-        context = browser.new_context(viewport={"width": 390, "height": 800}, offline=True)
-        page = context.new_page()
-        page.on("console", lambda told: WRONG.append(told.text) if told.type == "error" else None)
-        page.on("pageerror", lambda told: WRONG.append(str(told)))
-        page.goto((made / "report.html").as_uri())
-        for figure in page.locator(".figure").all():
-            figure.scroll_into_view_if_needed()
-            figure.locator("svg.main-svg").first.wait_for()
-        yield page
-        context.close()
+    context = browser.new_context(viewport={"width": 390, "height": 800}, offline=True)
+    page = context.new_page()
+    page.on("console", lambda told: WRONG.append(told.text) if told.type == "error" else None)
+    page.on("pageerror", lambda told: WRONG.append(str(told)))
+    page.goto((made / "report.html").as_uri())
+    for figure in page.locator(".figure").all():
+        figure.scroll_into_view_if_needed()
+        figure.locator("svg.main-svg").first.wait_for()
+    yield page
+    context.close()
 
 
 def test_the_report_opens_offline_and_draws_every_figure(page: Page) -> None:
