@@ -244,6 +244,7 @@ def parameters(run: TrainingRun, found: Mapping[Slot, Recipe]) -> dict[str, Any]
         "window_days": work["length"],
         "windows": len(work["windows"]),
         "halvings": work.get("halvings", 0),
+        "share_of_queries": work["share"],
         "lock": lock_hash(),
         **({"cut_short": work["cut_short"]} if "cut_short" in work else {}),
     }

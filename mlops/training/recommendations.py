@@ -45,6 +45,8 @@ from mlops.validation import suites, tallies
 from tenancy import incidents
 from tenancy.models import Shop
 
+# The time for which the usual number of queries is made.
+USUAL_SECONDS = 600
 # Seconds that must be left, in windows' worth: fitting the generators for the test window and asking, then for now.
 TO_MEASURE, TO_REGISTER = 1.6, 1.2
 # Trials beyond the first setting may bring a run to this share of its budget: the machine has other work.
@@ -78,6 +80,8 @@ def _plan(shop: Shop, run: TrainingRun, now: datetime) -> str | None:
         "test_from": found.test_from,
         "starts": list(found.starts),
         "half_life": cold.half_life,
+        # A run with less time asks fewer questions of each window, rather than of fewer windows.
+        "share": min(1.0, work.budget(run).seconds / USUAL_SECONDS),
         "windows": [],
         "trials": [],
         "recipes": {},
@@ -110,7 +114,9 @@ def _windows(shop: Shop, run: TrainingRun, now: datetime) -> str | None:
             learns=any(window["held_out"] is None for window in newer),
             held=sum(window["queries"] for window in newer if window["held_out"] is not None),
         )
-        found = gather(slot, history.sales, signals, done["length"], place, run.seed, hold_out=hold)
+        found = gather(
+            slot, history.sales, signals, done["length"], place, run.seed, hold_out=hold, share=done["share"]
+        )
         if found is not None:
             slots[slot.value] = {
                 "held_out": None
@@ -253,7 +259,14 @@ def _measure(shop: Shop, run: TrainingRun, now: datetime) -> str | None:
     for slot in RANKED:
         if slot.value in done["rankers"]:
             examples = gather(
-                slot, sales, signals, done["length"], len(done["starts"]), run.seed, hold_out=False
+                slot,
+                sales,
+                signals,
+                done["length"],
+                len(done["starts"]),
+                run.seed,
+                hold_out=False,
+                share=done["share"],
             )
             if examples is not None:
                 digests = [workfiles.keep_examples(shop.pk, part) for part in examples.sampled]

@@ -119,6 +119,8 @@ class Journey:
             self.terminal.progress(f"training: {training['step']}")
             live = {s["slot"]: s["version"]["number"] for s in overview["slots"] if s["version"]}
             ready = all(live.get(slot, 0) >= number for slot in STOREFRONT_SLOTS)
+            if training["state"] == "done" and training["problem"] and not ready:
+                raise StepFailed(f"no version {number} went live: {training['problem']}")
             return overview if ready and training["state"] == "done" else None
 
         overview = self._until(look, minutes=15, what=f"version {number}")

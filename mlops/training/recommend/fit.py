@@ -29,6 +29,7 @@ from mlops.training.recommend.windows import ask, window_length, window_starts
 # Queries of the newest window that measure; an NDCG of 1,500 has an error of about 0.007.
 HELD_OUT = 1_500
 ENOUGH_HELD_OUT = 100
+FEWEST_QUERIES = 500
 SEQUENCE_SLOTS = (Slot.HOME, Slot.NEW)
 
 
@@ -185,15 +186,25 @@ def holds_out(place: int, *, learns: bool, held: int) -> bool:
 
 
 def gather(
-    slot: Slot, sales: Sales, signals: Signals, length: float, place: int, seed: int, *, hold_out: bool
+    slot: Slot,
+    sales: Sales,
+    signals: Signals,
+    length: float,
+    place: int,
+    seed: int,
+    *,
+    hold_out: bool,
+    share: float = 1.0,
 ) -> Gathered | None:
     """Examples of a slot from the window that begins at the signals' cut-off; None when nothing is asked there.
 
     Args:
         place: 0 for the newest window; each has its own draws.
+        share: of the usual number of queries at most, for a run with less time; never fewer than `FEWEST_QUERIES`.
     """
     generator = np.random.default_rng([seed, place, list(Slot).index(slot)])
-    asked = ask(slot, sales, signals.now, length, generator, MOST_QUERIES[slot])
+    most = max(round(MOST_QUERIES[slot] * share), FEWEST_QUERIES)
+    asked = ask(slot, sales, signals.now, length, generator, most)
     if not len(asked):
         return None
     if not hold_out:
