@@ -15,7 +15,7 @@ from shopify_app.celery import app
 ROOT = Path(__file__).parents[1]
 # Their formats can name any callable.
 LOADERS = {
-    "pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "jsonpickle", "torch",
+    "pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "jsonpickle",
 }  # fmt: skip
 RUNNERS = {"eval", "exec", "compile", "__import__"}
 SAFE_YAML = {"SafeLoader", "CSafeLoader"}
@@ -38,7 +38,7 @@ def unsafe(source: str) -> Iterator[str]:
                 found = [each.name for each in names if each.name.partition(".")[0] in LOADERS]
             case ast.ImportFrom(module=module, names=names):
                 found = [module or ""] if (module or "").partition(".")[0] in LOADERS else []
-                if module and module.partition(".")[0] == "yaml":
+                if module and module.partition(".")[0] in ("yaml", "torch"):
                     found += [each.name for each in names if "load" in each.name.lower()]
             case ast.Call():
                 found = [_call(node)]
@@ -60,6 +60,8 @@ def _call(node: ast.Call) -> str:
         loader = given.get("Loader") or (node.args[1] if len(node.args) > 1 else None)
         told = getattr(loader, "attr", getattr(loader, "id", ""))
         return "" if told in SAFE_YAML else f"yaml.{name}()"
+    if owner == "torch" and ("load" in name or name == "save"):
+        return f"torch.{name}()"
     # NumPy takes pickles only when it is told to; here it must be told not to.
     if owner in ("np", "numpy") and name in ("load", "read_array"):
         allowed = given.get("allow_pickle")

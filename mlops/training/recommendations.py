@@ -49,6 +49,8 @@ from tenancy.models import Shop
 USUAL_SECONDS = 600
 # Seconds that must be left, in windows' worth: fitting the generators for the test window and asking, then for now.
 TO_MEASURE, TO_REGISTER = 1.6, 1.2
+# What rankers leave: a little more than that, because reading examples and saving rankers takes time too.
+TO_FINISH = 1.3 * (TO_MEASURE + TO_REGISTER)
 # Trials beyond the first setting may bring a run to this share of its budget: the machine has other work.
 SEARCH_SHARE = 0.4
 # Of fewer queries the best of several settings is the luckiest.
@@ -142,7 +144,7 @@ def _try(shop: Shop, run: TrainingRun, now: datetime) -> End | str | None:
         return None
     setting, slot = wanted[len(trials)]
     fitted = [each for each in trials if each["trees"]]
-    keep = work.seconds_of_a_window(done) * (TO_MEASURE + TO_REGISTER)
+    keep = work.seconds_of_a_window(done) * TO_FINISH
     took = max((each["seconds"] for each in fitted if each["slot"] == slot.value), default=0.0)
     first = len(trials) < len(work.slots(done))
     told: dict[str, Any] = {
@@ -212,7 +214,7 @@ def _rank(shop: Shop, run: TrainingRun, now: datetime) -> str | None:
         done.setdefault("validation", {})[slot.value] = told
         if trial is not None and RANKER in (choice.known, choice.unknown):
             recipe = Recipe(trial.setting.name, trial.trees, choice)
-            keep = work.seconds_of_a_window(done) * (TO_MEASURE + TO_REGISTER)
+            keep = work.seconds_of_a_window(done) * TO_FINISH
             ranker = work.fitted([*newest, *older], recipe, run.seed, budget.until(keep=keep))
             done["rankers"][slot.value] = work.keep_ranker(shop, ranker)
     done["recipes"][slot.value] = recipe.to_json()

@@ -30,7 +30,7 @@ from shopify_app.local.terminal import Terminal
 from tenancy.embedded import EmbeddedServiceError, default_folder
 
 # A made-up store shows the way, not what is the best that can be learnt.
-QUICK_TRAINING_S = 120
+QUICK_TRAINING_S = 180
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
