@@ -24,9 +24,11 @@ MUST_BE_NONE = {
     "training runs not done": "select count(*) from training_trainingrun where state <> 'done'",
     "runs by the import beside one of each kind": "select abs(count(*) - 2) from training_trainingrun where actor = 'system:import'",
     "runs with more than one version": "select count(*) from (select run_id from registry_version group by 1 having count(*) > 1) t",
-    "gaps in the version numbers": "select coalesce(max(number), 0) - count(*) from registry_version",
+    "gaps in the version numbers": "select coalesce(sum(gaps), 0) from"
+    " (select max(number) - count(*) as gaps from registry_version group by shop_id, use_case) t",
     "slots not served by the last version": "select count(*) from deployments_slot s join registry_version v"
-    " on v.id = s.version_id where v.number <> (select max(number) from registry_version)",
+    " on v.id = s.version_id where v.number <> (select max(number) from registry_version o"
+    " where o.shop_id = v.shop_id and o.use_case = v.use_case)",
     "events logged twice": "select count(*) - count(distinct (kind, subject_id, version_at, payload)) from features_event",
     "order lines that count twice": "select count(*) from (select order_id, line_id from features_outcome"
     " where kind = 'order' group by 1, 2 having count(*) > 1) t",
