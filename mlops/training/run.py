@@ -3,7 +3,7 @@
 A step computes, then what it found and the next state are saved in one transaction that holds the shop's TRAINING lock. A
 process that dies gives the lock back at once, and the tick begins the same step again; how often a step was begun is
 counted before it begins, so one that kills its worker is given up after `MOST_ATTEMPTS`. One that raises is tried again
-after `RETRY_AFTER`, because what is wrong then (a full disk, a service that is away) rarely passes within a second. One that
+after `RETRY_AFTER`, because what is wrong then (a full disk) rarely passes within a second. One that
 runs out of memory, and says so or dies of it `DEATHS_OF_MEMORY` times without a word, goes on with half of the work, where its
 pipeline knows how.
 
@@ -30,6 +30,7 @@ from tenancy import incidents
 from tenancy.errors import UserFixable
 from tenancy.locks import LockKind, try_lock
 from tenancy.models import Shop
+from tenancy.outages import AWAY
 from tenancy.reading import Purpose, reading
 
 log = logging.getLogger("shelfwise.training")
@@ -134,7 +135,8 @@ def advance(shop: Shop, *, now: datetime) -> bool:
         with transaction.atomic():
             TrainingRun.objects.filter(pk=run.pk).update(
                 in_flight_since=None,
-                retry_at=now + RETRY_AFTER,
+                # A service that was away for a moment is back when this is written.
+                retry_at=None if isinstance(error, AWAY) else now + RETRY_AFTER,
                 message=f"{type(error).__name__}: {error}"[:500],
             )
         raise

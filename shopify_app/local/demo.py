@@ -105,6 +105,8 @@ def run(given: argparse.Namespace) -> int:
     shop = shop_name(given.store)
     if given.training_seconds or given.store is None:
         os.environ.setdefault("TRAINING_MAX_SECONDS", str(given.training_seconds or QUICK_TRAINING_S))
+    if given.training_seconds is None and given.store is None:
+        os.environ.setdefault("TRAINING_MAX_MODELS", "4")  # one for each slot that has a ranker: no search
     data, fresh = folder / "devstore", folder / "devstore.new"
     supervisor = Supervisor(folder, say=terminal.note)
     stack = Stack(folder, given.port, given.devstore_port)
